@@ -1,0 +1,1 @@
+"""Mesh Telemetry: the telemetry pipeline for every Envoy mesh."""

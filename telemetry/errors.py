@@ -1,0 +1,66 @@
+"""Everything that can go wrong, in one tree.
+
+TelemetryError
+├── ConfigError      the configuration has faults; every one of them is listed        (exit 2)
+├── StartError       the service can't start: a port is taken, a certificate unreadable (exit 1)
+└── ExportError      raised by adapters
+    ├── Retry        the sink may take the batch later; the batch stays in the journal
+    └── Rejected     the sink will never take these rows; they are kept out and counted
+
+An adapter raises only the last two. Whatever else escapes from it is taken for `Retry`: a lost
+connection wrapped in the wrong class must never cost data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["ConfigError", "ExportError", "Fault", "Rejected", "Retry", "StartError", "TelemetryError"]
+
+
+class TelemetryError(Exception):
+    """The root: `except TelemetryError` catches all that this project raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a configuration file, with its place (1-based) and what to do about it."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}"
+        subject = f"{self.path}: " if self.path else ""
+        return f"{place}: {subject}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(TelemetryError):
+    """The configuration can't be used. `faults` lists every fault found, in file order."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class StartError(TelemetryError):
+    """The service can't start; the message says what holds it back and how to free it."""
+
+
+class ExportError(TelemetryError):
+    """An export did not succeed."""
+
+
+class Retry(ExportError):
+    """The sink can't take the batch now. `after_s`: when the sink asked to be tried again."""
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class Rejected(ExportError):
+    """The sink will never take the batch: retrying is useless. The message says what would help."""

@@ -1,0 +1,66 @@
+"""What a plugin is: the page that its author reads.
+
+A **processor** turns batches into batches while they pass. An **adapter** hands batches to a back end. Both are
+found by entry points (`telemetry.processors`, `telemetry.adapters`), ours and yours by the same road.
+
+    class Stdout(AbstractAsyncContextManager):
+        class Config(BaseModel):
+            model_config = ConfigDict(extra="forbid", frozen=True)
+            limit: int = 10
+
+        accepts = frozenset({Template.LOGENTRY})
+
+        def __init__(self, config: Config) -> None:
+            self._config = config
+
+        async def export(self, batch: Batch) -> None:
+            print(batch.rows.head(self._config.limit))
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from telemetry.batch import Batch, Template
+
+__all__ = ["Adapter", "Processor", "Scraped"]
+
+
+class Processor(Protocol):
+    """Turns batches into batches: synchronous, no I/O, no clock of its own.
+
+    One thread calls it, one call at a time, so it may keep state without locks; the state must be bounded.
+    """
+
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        """Give what takes this batch's place: itself, itself changed (a new frame), more, or nothing."""
+
+    def flush(self, now_ns: int) -> Iterable[Batch]:
+        """Give what has become due by `now_ns`; called at least once a second, and at the end."""
+
+
+class Adapter(AbstractAsyncContextManager[Any], Protocol):
+    """Hands batches to one back end. Made as `Adapter(Config(...))`; entered before, left after use.
+
+    Entering must succeed without the back end: an absent sink is a `Retry` of export, not a failed start.
+    """
+
+    Config: ClassVar[type[BaseModel]]
+    accepts: ClassVar[frozenset[Template]]
+
+    async def export(self, batch: Batch) -> None:
+        """Return when the back end has every row of the batch.
+
+        Raises Retry when the back end may take it later, Rejected when it never will; any other exception counts
+        as Retry. It may be cancelled at its deadline and called again with the same batch.
+        """
+
+
+@runtime_checkable
+class Scraped(Protocol):
+    """What an adapter has besides when its back end comes to fetch: its text joins the `/metrics` page."""
+
+    def exposition(self, *, openmetrics: bool) -> Iterator[bytes]:
+        """Yield the page in pieces of bounded size, without the closing `# EOF`; never blocks an export."""
