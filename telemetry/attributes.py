@@ -71,6 +71,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("connection.tls.version", pl.UInt8, "1 TLSv1 … 4 TLSv1_3", "tls_properties.tls_version"),
     Attribute("connection.id", pl.String, "id of the stream or connection", "stream_id"),
     Attribute("connection.event", pl.String, "TCP only: open, continue or close", "access_log_type"),
+    Attribute("connection.opened", pl.Boolean, "TCP only: this row is its connection's first", "stream_id not seen before"),
     Attribute("connection.duration", DURATION, "TCP only: life of the connection", "duration"),
     Attribute("connection.received.bytes", pl.UInt64, "TCP only: bytes from downstream since the last report", "running totals by stream_id", "By"),
     Attribute("connection.received.bytes_total", pl.UInt64, "TCP only: bytes from downstream so far", "downstream_wire_bytes_received, else received_bytes", "By"),

@@ -85,8 +85,11 @@ def fault_of(batch: Batch) -> str | None:
     have = batch.rows.schema
     if list(have) != list(want):
         missing, extra = sorted(set(want) - set(have)), sorted(set(have) - set(want))
-        return f"{batch.template}: missing columns {missing}, unknown columns {extra}" if missing or extra else (
-            f"{batch.template}: columns are out of order")
+        return (
+            f"{batch.template}: missing columns {missing}, unknown columns {extra}"
+            if missing or extra
+            else (f"{batch.template}: columns are out of order")
+        )
     for name, dtype in want.items():
         if have[name] != dtype:
             return f"{batch.template}: column {name} is {have[name]}, not {dtype}"

@@ -54,7 +54,7 @@ class ExportError(TelemetryError):
     """An export did not succeed."""
 
 
-class Retry(ExportError):
+class Retry(ExportError):  # noqa: N818 - what the adapter asks for, and reads so: raise Retry
     """The sink can't take the batch now. `after_s`: when the sink asked to be tried again."""
 
     def __init__(self, message: str, after_s: float | None = None) -> None:
@@ -62,5 +62,5 @@ class Retry(ExportError):
         self.after_s = after_s
 
 
-class Rejected(ExportError):
+class Rejected(ExportError):  # noqa: N818 - likewise
     """The sink will never take the batch: retrying is useless. The message says what would help."""

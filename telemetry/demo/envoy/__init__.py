@@ -1,0 +1,1 @@
+"""Envoy configuration for the mesh, named as Istio names it."""

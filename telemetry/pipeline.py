@@ -1,0 +1,102 @@
+"""The processors, in order: a chunk of messages in, numbered batches out."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from telemetry import native
+from telemetry.batch import Batch, Template
+from telemetry.columns import Columns, split
+from telemetry.plugin import Processor
+from telemetry.processors.normalise import Normalise
+from telemetry.receivers.coalesce import Chunk
+from telemetry.selfmetrics import SelfMetrics
+
+__all__ = ["Pipeline", "Wanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which headers and filter-state keys the decoder makes columns of."""
+
+    request_headers: Sequence[str] = ()
+    response_headers: Sequence[str] = ()
+    response_trailers: Sequence[str] = ()
+    filter_state: Sequence[str] = ()
+
+
+class Pipeline:
+    """Decodes, normalises, and hands through the processors. For one thread.
+
+    What nobody wants (`templates`: what the handlers accept) is dropped at the end, uncounted: it was never offered.
+    """
+
+    def __init__(
+        self,
+        normalise: Normalise,
+        processors: Sequence[Processor],
+        wanted: Wanted,
+        metrics: SelfMetrics,
+        *,
+        templates: Collection[Template],
+        receiver: str,
+        epoch: int,
+    ) -> None:
+        self._normalise = normalise
+        self._processors = tuple(processors)
+        self._wanted = wanted
+        self._metrics = metrics
+        self._templates = frozenset(templates)
+        self._receiver = receiver
+        self._epoch = epoch
+        self._sequence = 0
+
+    def run(self, chunk: Chunk) -> list[Batch]:
+        """Give the batches that came of the chunk."""
+        columns = self._decode(chunk)
+        if columns is None:
+            return []
+        with self._metrics.stage("normalise"):
+            rows = self._normalise.rows(columns, chunk.distinct, chunk.received_ns)
+        first = Batch(Template.LOGENTRY, rows, self._receiver, self._epoch, 0)
+        return self._number(self._through([first]))
+
+    def flush(self, now_ns: int) -> list[Batch]:
+        """Give what has become due in the processors."""
+        batches: list[Batch] = []
+        for at, processor in enumerate(self._processors):
+            batches += self._through(processor.flush(now_ns), start=at + 1)
+        return self._number(batches)
+
+    def _decode(self, chunk: Chunk) -> Columns | None:
+        with self._metrics.stage("decode"):
+            decoded = native.decode_access_logs(
+                chunk.messages,
+                chunk.nodes,
+                request_headers=self._wanted.request_headers,
+                response_headers=self._wanted.response_headers,
+                response_trailers=self._wanted.response_trailers,
+                filter_state=self._wanted.filter_state,
+            )
+            for reason, count in decoded.rejected.items():
+                self._metrics.rejected.labels(reason).inc(count)
+            for reason, count in decoded.repaired.items():
+                self._metrics.repaired.labels(reason).inc(count)
+            rows = decoded.rows
+            self._metrics.entries.inc(rows.num_rows)
+            self._metrics.chunk_entries.observe(rows.num_rows)
+            return split(rows) if rows.num_rows else None
+
+    def _through(self, batches: Iterable[Batch], start: int = 0) -> Iterable[Batch]:
+        for processor in self._processors[start:]:
+            with self._metrics.stage(type(processor).__name__.lower()):
+                batches = [result for batch in batches for result in processor.process(batch)]
+        return batches
+
+    def _number(self, batches: Iterable[Batch]) -> list[Batch]:
+        return list(self._numbered(batches))
+
+    def _numbered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            if batch.template in self._templates and len(batch.rows):
+                self._sequence += 1
+                yield replace(batch, sequence=self._sequence)

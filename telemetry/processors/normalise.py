@@ -1,0 +1,43 @@
+"""Decoded entries become LOGENTRY rows: one vocabulary, whatever Envoy they came from."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from telemetry.attributes import TIMESTAMP
+from telemetry.batch import SCHEMAS, Template
+from telemetry.columns import Columns
+from telemetry.node import Node
+from telemetry.processors.contexts import Contexts
+from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
+from telemetry.processors.flags import flags_text
+
+__all__ = ["Normalise"]
+
+_ORDER = list(SCHEMAS[Template.LOGENTRY])
+
+
+class Normalise:
+    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order."""
+
+    def __init__(self, contexts: Contexts) -> None:
+        self._contexts = contexts
+        self._attributes = entry_attributes()
+
+    def rows(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> pl.DataFrame:
+        """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
+        rows = _with_optional(columns.rows)
+        context = self._contexts.attributes(columns, nodes, rows.select(protocol_code()).to_series())
+        shown = rows.with_columns(
+            *(columns.values(name) for name in VALUES),
+            *context.get_columns(),
+            pl.Series("logs_types", [node.logs_types for node in nodes], dtype=pl.Boolean).gather(rows["node"]),
+            flags_text(rows["response_flags"]).alias("context.proxy_error_code"),
+            pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
+        )
+        return shown.with_columns(self._attributes).select(_ORDER)
+
+
+def _with_optional(rows: pl.DataFrame) -> pl.DataFrame:
+    missing = [name for name in OPTIONAL_HEADERS if name not in rows.columns]
+    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)

@@ -1,0 +1,132 @@
+"""Envoy's access log streams (ALS v3): bytes in, messages with their node out."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from hashlib import blake2b
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+import grpc
+import structlog
+
+from telemetry import native
+from telemetry.node import ANONYMOUS, Node, node_of
+from telemetry.receivers.coalesce import Coalescer
+from telemetry.selfmetrics import SelfMetrics
+
+__all__ = ["METHOD", "SERVICE", "AccessLogs"]
+
+SERVICE = "envoy.service.accesslog.v3.AccessLogService"
+METHOD = f"/{SERVICE}/StreamAccessLogs"
+
+log = structlog.get_logger(__name__)
+
+
+class Learner(Protocol):
+    """Whoever wants to know which Envoys there are."""
+
+    def __call__(self, node: Node) -> None: ...
+
+
+class AccessLogs:
+    """The service behind StreamAccessLogs. It never answers: Envoy expects none, and never needs one.
+
+    A stream's first message names its node; later ones may name another. A stream whose first message does not is
+    kept, its entries under a node without a name, and counted.
+    """
+
+    def __init__(
+        self,
+        coalescer: Coalescer,
+        metrics: SelfMetrics,
+        *,
+        max_message_bytes: int,
+        max_streams_per_peer: int,
+        learn: Learner,
+    ) -> None:
+        self._coalescer = coalescer
+        self._metrics = metrics
+        self._max_message_bytes = max_message_bytes
+        self._max_streams_per_peer = max_streams_per_peer
+        self._learn = learn
+        self._streams_of: Counter[str] = Counter()
+        self._streams_by_node: Counter[Node] = Counter()
+        self._known: WeakValueDictionary[bytes, Node] = WeakValueDictionary()
+
+    async def stream(self, messages: AsyncIterator[bytes], context: "grpc.aio.ServicerContext") -> bytes:
+        """Serve one stream to its end. Aborts with RESOURCE_EXHAUSTED beyond the peer's share of streams."""
+        peer = host_of_peer(context.peer())
+        if self._streams_of[peer] >= self._max_streams_per_peer:
+            self._metrics.refused.labels("too_many_streams").inc()
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{peer} has {self._max_streams_per_peer} streams open; raise receiver.grpc.max_streams_per_peer",
+            )
+        self._streams_of[peer] += 1
+        self._metrics.streams_opened.inc()
+        self._metrics.streams.inc()
+        reason = "cancelled"
+        try:
+            await self._read(messages)
+            reason = "completed"
+        except RuntimeError:
+            # The coalescer is closed: we are shutting down.
+            reason = "shutdown"
+        finally:
+            self._metrics.streams.dec()
+            self._metrics.streams_closed.labels(reason).inc()
+            self._streams_of[peer] -= 1
+            if not self._streams_of[peer]:
+                del self._streams_of[peer]
+        return b""
+
+    async def _read(self, messages: AsyncIterator[bytes]) -> None:
+        node: Node | None = None
+        try:
+            async for message in messages:
+                if not self._accepts(message):
+                    continue
+                identifier, entries = native.inspect(message)
+                if identifier is not None:
+                    node = self._change(node, self._node(identifier))
+                elif node is None:
+                    self._metrics.refused.labels("no_identifier").inc()
+                    node = self._change(node, ANONYMOUS)
+                await self._coalescer.put(message, node, entries)
+        finally:
+            self._change(node, None)
+
+    def _accepts(self, message: bytes) -> bool:
+        self._metrics.messages.inc()
+        self._metrics.bytes.inc(len(message))
+        if len(message) <= self._max_message_bytes:
+            return True
+        self._metrics.refused.labels("message_too_large").inc()
+        return False
+
+    def _node(self, identifier: native.Identifier) -> Node:
+        """Give one object for all streams that say the same of themselves: an Envoy has one per worker and logger."""
+        parts = (identifier.node_id, identifier.node_cluster, identifier.version, identifier.log_name)
+        key = blake2b("\0".join(parts).encode() + identifier.metadata_json, digest_size=16).digest()
+        node = self._known.get(key)
+        if node is None:
+            node = self._known[key] = node_of(identifier)
+            self._learn(node)
+            log.info("envoy connected", node=node.id, cluster=node.cluster, version=node.version, log=node.log_name)
+        return node
+
+    def _change(self, old: Node | None, new: Node | None) -> Node | None:
+        """Keep the number of Envoys (not of their logs) that have a stream."""
+        if old is not new:
+            for node, step in ((old, -1), (new, 1)):
+                if node is not None:
+                    self._streams_by_node[node] += step
+                    if not self._streams_by_node[node]:
+                        del self._streams_by_node[node]
+            self._metrics.nodes.set(len({node.id for node in self._streams_by_node}))
+        return new
+
+
+def host_of_peer(peer: str) -> str:
+    """Give the address without port of gRPC's `ipv4:127.0.0.1:5555`, `ipv6:[::1]:5555` or `unix:…`."""
+    return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer

@@ -1,0 +1,110 @@
+"""Gather messages until a batch is full or due."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from telemetry.node import Node
+
+__all__ = ["Chunk", "Coalescer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Messages to be decoded together: `nodes[i]` indexes, for message i, into `distinct`."""
+
+    messages: list[bytes]
+    nodes: list[int]
+    distinct: list[Node]
+    entries: int
+    received_ns: int
+    """When the first of them was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    message: bytes
+    node: Node
+    entries: int
+    received_ns: int
+    due_s: float
+
+
+class Coalescer:
+    """A bounded queue from many streams to one worker.
+
+    Whoever puts more than `max_pending_bytes` waits, and so stops reading its stream: HTTP/2 flow control then holds
+    Envoy back. `clock_ns` stamps what is received. Belongs to one event loop.
+    """
+
+    def __init__(
+        self, *, max_delay_s: float, max_entries: int, max_pending_bytes: int, clock_ns: Callable[[], int]
+    ) -> None:
+        self._max_delay_s = max_delay_s
+        self._max_entries = max_entries
+        self._max_pending_bytes = max_pending_bytes
+        self._clock_ns = clock_ns
+        self._waiting: deque[_Waiting] = deque()
+        self._entries = 0
+        self._closed = False
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.pending_bytes = 0
+
+    async def put(self, message: bytes, node: Node, entries: int) -> None:
+        """Take a message of that many entries; waits while too much is pending. Raises RuntimeError after close."""
+        while not self._room.is_set() and not self._closed:
+            await self._room.wait()
+        if self._closed:
+            raise RuntimeError("the coalescer is closed")
+        due_s = asyncio.get_running_loop().time() + self._max_delay_s
+        self._waiting.append(_Waiting(message, node, entries, self._clock_ns(), due_s))
+        self._account(len(message), entries)
+
+    async def take(self) -> Chunk | None:
+        """Wait until a chunk is full or due, and give it; None once closed and empty. For one caller at a time."""
+        await self._some.wait()
+        if not self._waiting:
+            return None
+        loop = asyncio.get_running_loop()
+        while not (self._full.is_set() or self._closed) and (left_s := self._waiting[0].due_s - loop.time()) > 0:
+            try:
+                await asyncio.wait_for(self._full.wait(), left_s)
+            except TimeoutError:
+                break
+        return self._cut()
+
+    def close(self) -> None:
+        """Refuse further messages; what waits can still be taken."""
+        self._closed = True
+        for event in (self._some, self._full, self._room):
+            event.set()
+
+    def _cut(self) -> Chunk:
+        """Take from the front, at least one message, at most max_entries entries otherwise."""
+        messages, nodes, distinct, entries = [], [], {}, 0
+        received_ns = self._waiting[0].received_ns
+        while self._waiting and (not messages or entries + self._waiting[0].entries <= self._max_entries):
+            one = self._waiting.popleft()
+            messages.append(one.message)
+            nodes.append(distinct.setdefault(one.node, len(distinct)))
+            entries += one.entries
+        self._account(-sum(map(len, messages)), -entries)
+        return Chunk(messages, nodes, list(distinct), entries, received_ns)
+
+    def _account(self, size_bytes: int, entries: int) -> None:
+        self.pending_bytes += size_bytes
+        self._entries += entries
+        _put(self._some, bool(self._waiting) or self._closed)
+        _put(self._full, self._entries >= self._max_entries or self._closed)
+        _put(self._room, self.pending_bytes < self._max_pending_bytes or self._closed)
+
+
+def _put(event: asyncio.Event, value: bool) -> None:
+    if value:
+        event.set()
+    else:
+        event.clear()

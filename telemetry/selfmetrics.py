@@ -1,0 +1,85 @@
+"""What we count about ourselves. Names follow the field: `_total`, `_seconds`, `_bytes`, reasons as labels."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import thread_time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = ["SelfMetrics"]
+
+
+class SelfMetrics:
+    """Our own metrics, all in one registry of their own; docs/metrics.md lists them (a test compares)."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(name, meaning, labels, registry=registry)
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(name, meaning, labels, registry=registry)
+
+        self.messages = counter("telemetry_receiver_messages_total", "Messages read from Envoy's streams.")
+        self.bytes = counter("telemetry_receiver_bytes_total", "Bytes of those messages.")
+        self.entries = counter("telemetry_receiver_entries_total", "Access log entries decoded.")
+        self.rejected = counter(
+            "telemetry_receiver_rejected_total", "Entries, or rests of messages, that could not be used.", "reason"
+        )
+        self.repaired = counter(
+            "telemetry_receiver_repaired_total", "Entries kept though something in them was not right.", "reason"
+        )
+        self.refused = counter("telemetry_receiver_refused_total", "Messages and streams not accepted.", "reason")
+        self.streams = gauge("telemetry_receiver_streams", "Streams open now.")
+        self.streams_opened = counter("telemetry_receiver_streams_opened_total", "Streams that Envoys opened.")
+        self.streams_closed = counter(
+            "telemetry_receiver_streams_closed_total", "Streams that ended, and how.", "reason"
+        )
+        self.nodes = gauge("telemetry_receiver_nodes", "Envoys with a stream open now.")
+        self.pending_bytes = gauge("telemetry_receiver_pending_bytes", "Messages read and not yet decoded.")
+        self.chunk_entries = Histogram(
+            "telemetry_receiver_chunk_entries",
+            "Entries decoded together.",
+            registry=registry,
+            buckets=(1, 10, 100, 1000, 2000, 4000, 8000, 16000, 32000),
+        )
+        self.stage_seconds = counter("telemetry_stage_seconds_total", "CPU time by stage of the pipeline.", "stage")
+        self.contexts = gauge("telemetry_normalise_contexts", "Distinct kinds of entry remembered.")
+        self.contexts_resolved = counter("telemetry_normalise_resolved_total", "Kinds of entry resolved anew.")
+        self.addresses = gauge("telemetry_mesh_addresses", "Addresses whose workload is known.")
+        self.connections = gauge("telemetry_connections_open", "Connections whose totals are remembered.")
+        self.connections_forgotten = counter(
+            "telemetry_connections_forgotten_total", "Connections forgotten for lack of room."
+        )
+        self.journal_bytes = gauge("telemetry_journal_bytes", "Memory held by the journal.")
+        self.journal_batches = gauge("telemetry_journal_batches", "Batches in the journal.")
+        handler = ("handler",)
+        self.offered = gauge("telemetry_handler_offered_rows", "Rows that the journal took for the handler.", *handler)
+        self.delivered = counter("telemetry_handler_delivered_rows_total", "Rows that the sink has.", *handler)
+        self.dropped = counter("telemetry_handler_dropped_rows_total", "Rows given up, and why.", "handler", "reason")
+        self.pending = gauge(
+            "telemetry_handler_pending_rows", "Rows in the journal that the sink has yet to take.", *handler
+        )
+        self.unaccounted = gauge(
+            "telemetry_handler_unaccounted_rows",
+            "offered - delivered - dropped - pending; other than 0 is a bug in this program.",
+            *handler,
+        )
+        self.retries = counter("telemetry_handler_retries_total", "Exports tried again.", *handler)
+        self.export_seconds = Histogram(
+            "telemetry_handler_export_seconds",
+            "Time that one export took.",
+            handler,
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the CPU time that this thread spends inside to the stage's."""
+        began = thread_time()
+        try:
+            yield
+        finally:
+            self.stage_seconds.labels(name).inc(thread_time() - began)

@@ -1,0 +1,257 @@
+"""Lifetimes: what is started, in which order, and how it ends."""
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Self, TypeVar
+
+import structlog
+from fastapi import FastAPI
+
+from telemetry.batch import Batch
+from telemetry.boundary import boundary
+from telemetry.config import Settings
+from telemetry.delivery import Delivery, Patience
+from telemetry.http.app import create_app
+from telemetry.http.metrics import metrics_router
+from telemetry.http.server import HttpServer
+from telemetry.journal.memory import MemoryJournal
+from telemetry.mesh.addresses import Addresses
+from telemetry.mesh.resolve import Resolver
+from telemetry.pipeline import Pipeline, Wanted
+from telemetry.plugin import Scraped
+from telemetry.processors.connections import Connections
+from telemetry.processors.contexts import Contexts
+from telemetry.processors.normalise import Normalise
+from telemetry.processors.signals import Signals
+from telemetry.receivers import access_logs
+from telemetry.receivers.access_logs import AccessLogs
+from telemetry.receivers.coalesce import Coalescer
+from telemetry.receivers.server import Server
+from telemetry.selfmetrics import SelfMetrics
+
+__all__ = ["Service", "serve"]
+
+log = structlog.get_logger(__name__)
+
+Argument = TypeVar("Argument")
+
+_TICK_S = 1.0
+# How long streams may go on after our goodbye: Envoy's default flush interval, so that what it has buffered comes.
+_STREAM_GRACE_S = 1.0
+
+
+class Service:
+    """The whole program, made of its settings: `async with Service(settings)` runs it, leaving drains it.
+
+    Entering raises StartError when an address is taken or a file can't be read. `failed` completes when a part of the
+    program ended that must not.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._epoch = time.time_ns()
+        self.metrics = SelfMetrics()
+        self.journal = MemoryJournal(max_bytes=settings.journal.max_bytes, on_full=settings.journal.on_full)
+        self.deliveries: list[Delivery] = []
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._addresses = Addresses(settings.mesh.max_addresses)
+        self._resolver = Resolver(self._addresses, settings.mesh.default_cluster)
+        self._contexts = self._make_contexts()
+        self._connections = Connections(started_ns=self._epoch)
+        self._coalescer = self._make_coalescer()
+        self._receiver = self._make_receiver()
+        self._http = HttpServer(settings.http, self._make_app())
+        self._stack = AsyncExitStack()
+        self._thread = ThreadPoolExecutor(1, "pipeline")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._state = "starting"
+
+    @property
+    def grpc_port(self) -> int:
+        """Where Envoys connect."""
+        return self._receiver.port
+
+    @property
+    def http_port(self) -> int:
+        """Where people and Prometheus connect."""
+        return self._http.port
+
+    def not_ready(self) -> dict[str, str]:
+        """Give the reasons for not being ready, by part; empty when ready."""
+        return {} if self._state == "ready" else {"service": self._state}
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self.deliveries = [await self._enter(stack, name) for name in self._settings.handlers]
+            self._pipeline = self._make_pipeline()
+            stack.push_async_callback(self._drain)
+            for work in (self._feed(), self._tick(), *(delivery.run() for delivery in self.deliveries)):
+                self._spawn(work)
+            await self._receiver.start()
+            await self._http.start()
+            stack.push_async_callback(self._http.stop)
+            self._stack = stack.pop_all()
+        self._state = "ready"
+        log.info(
+            "ready",
+            als=f"{self._settings.receiver.grpc.address.host}:{self.grpc_port}",
+            http=f"http://{self._settings.http.address.host}:{self.http_port}",
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._state = "draining"
+        await self._stack.aclose()
+
+    # --- made of ---------------------------------------------------------------------------------------------------
+
+    def _make_contexts(self) -> Contexts:
+        keys = self._settings.receiver.access_logs.filter_state
+        peers = [
+            (clue, f"filter_state.{key}")
+            for key in keys
+            for clue in ("downstream_peer", "upstream_peer")
+            if clue in key
+        ]
+        return Contexts(self._resolver, self._addresses, seed=secrets.randbits(64), peers=peers)
+
+    def _make_coalescer(self) -> Coalescer:
+        limits = self._settings.receiver.coalesce
+        return Coalescer(
+            max_delay_s=limits.max_delay_s,
+            max_entries=limits.max_entries,
+            max_pending_bytes=limits.max_pending_bytes,
+            clock_ns=time.time_ns,
+        )
+
+    def _make_receiver(self) -> Server:
+        grpc = self._settings.receiver.grpc
+        logs = AccessLogs(
+            self._coalescer,
+            self.metrics,
+            max_message_bytes=grpc.max_message_bytes,
+            max_streams_per_peer=grpc.max_streams_per_peer,
+            learn=self._resolver.learn,
+        )
+        return Server(grpc, {access_logs.METHOD: logs.stream})
+
+    def _make_app(self) -> FastAPI:
+        return create_app(routers=[metrics_router(self.metrics.registry, self._scraped)], ready=self.not_ready)
+
+    def _make_pipeline(self) -> Pipeline:
+        logs = self._settings.receiver.access_logs
+        wanted = Wanted(logs.request_headers, logs.response_headers, logs.response_trailers, logs.filter_state)
+        processors = (self._connections, Signals(seed=secrets.randbits(64), started_ns=self._epoch))
+        return Pipeline(
+            Normalise(self._contexts),
+            processors,
+            wanted,
+            self.metrics,
+            templates={template for delivery in self.deliveries for template in delivery.adapter.accepts},
+            receiver=self._settings.receiver.name,
+            epoch=self._epoch,
+        )
+
+    async def _enter(self, stack: AsyncExitStack, name: str) -> Delivery:
+        settings = self._settings.handlers[name]
+        adapter = await stack.enter_async_context(settings.make())
+        patience = Patience(
+            settings.delivery.deadline_s, settings.delivery.initial_backoff_s, settings.delivery.max_backoff_s
+        )
+        return Delivery(name, adapter, self.journal, self.metrics, patience)
+
+    def _scraped(self) -> list[Scraped]:
+        self._account()
+        return [delivery.adapter for delivery in self.deliveries if isinstance(delivery.adapter, Scraped)]
+
+    # --- at work ---------------------------------------------------------------------------------------------------
+
+    async def _feed(self) -> None:
+        """Take chunks through the pipeline into the journal, until the coalescer is closed and empty."""
+        while (chunk := await self._coalescer.take()) is not None:
+            with boundary() as outcome:
+                await self.journal.append(await self._in_thread(self._pipeline.run, chunk))
+            if outcome.error is not None:
+                self.metrics.rejected.labels("pipeline_error").inc(chunk.entries)
+                log.error(
+                    "a chunk of entries could not be processed; please report this",
+                    entries=chunk.entries,
+                    exc_info=outcome.error,
+                )
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            await self._flush()
+            self._account()
+
+    async def _flush(self) -> None:
+        await self.journal.append(await self._in_thread(self._pipeline.flush, time.time_ns()))
+
+    async def _in_thread(self, call: Callable[[Argument], list[Batch]], argument: Argument) -> list[Batch]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, argument)
+
+    def _account(self) -> None:
+        for delivery in self.deliveries:
+            delivery.account()
+        self.metrics.pending_bytes.set(self._coalescer.pending_bytes)
+        self.metrics.journal_bytes.set(self.journal.size_bytes)
+        self.metrics.journal_batches.set(len(self.journal))
+        self.metrics.contexts.set(len(self._contexts))
+        self.metrics.addresses.set(len(self._addresses))
+        self.metrics.connections.set(len(self._connections))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """Stop reading, finish what was read, deliver it: within the deadline, or say what is left."""
+        feed = self._tasks[0]
+        try:
+            async with asyncio.timeout(self._settings.shutdown.deadline_s):
+                await self._receiver.stop(_STREAM_GRACE_S)
+                self._coalescer.close()
+                await feed
+                await self._flush()
+                await self._delivered()
+        except TimeoutError:
+            log.error(
+                "not everything was delivered in time; raise shutdown.deadline",
+                rows={delivery.name: delivery.account().pending for delivery in self.deliveries},
+            )
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._thread.shutdown(wait=False)
+        log.info("stopped", **{delivery.name: str(delivery.account()) for delivery in self.deliveries})
+
+    async def _delivered(self) -> None:
+        while any(delivery.account().pending for delivery in self.deliveries):
+            await asyncio.sleep(0.01)
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises StartError when it can't start, and whatever broke it later."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Service(settings) as service:
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, service.failed], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+    if service.failed.done():
+        service.failed.result()
