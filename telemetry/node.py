@@ -29,7 +29,7 @@ class Identifier(Protocol):
     def version(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Node:
     """One Envoy and one of its logs. Compared by identity: receivers keep one object per distinct node.
 

@@ -7,15 +7,15 @@ In a file a duration or size has its unit (`200ms`, `4MiB`), and a secret is a r
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ByteSize, GetCoreSchemaHandler, SecretStr, ValidationInfo, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-__all__ = ["Address", "Bytes", "ReadableFile", "Seconds", "Secret"]
+__all__ = ["Address", "Bytes", "Loading", "ReadableFile", "Seconds", "Secret"]
 
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d{1,12}(?:\.\d{1,9})?)\s?(us|ms|s|m|h|d)"
@@ -39,8 +39,8 @@ Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "s
 
 
 def _byte_size(value: object) -> object:
-    usable = isinstance(value, int) and not isinstance(value, bool)
-    if usable or (isinstance(value, str) and re.fullmatch(_SIZE, value, re.ASCII)):
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if number or (isinstance(value, str) and re.fullmatch(_SIZE, value, re.ASCII)):
         return value
     raise PydanticCustomError("size", "must be a size in bytes, such as 65536, 64KiB or 4MiB")
 
@@ -63,7 +63,7 @@ class Address:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    @cached_property
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
         return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
@@ -74,19 +74,99 @@ class Address:
         host, colon, port = text.rpartition(":")
         if not colon or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
             raise ValueError("must end with a port from 0 to 65535, such as 127.0.0.1:9901")
-        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        if host == "localhost":
+            return cls(host, int(port))
+        bracketed = host.startswith("[") and host.endswith("]")
         try:
-            bracketed = bare != host
-            if bare != "localhost" and bracketed is not (ipaddress.ip_address(bare).version == 6):
-                raise ValueError("an IPv6 address stands in brackets, such as [::1]:9901, an IPv4 address does not")
-        except ipaddress.AddressValueError:
-            raise
-        return cls(bare, int(port))
+            ip = ipaddress.ip_address(host[1:-1] if bracketed else host)
+        except ValueError:
+            raise ValueError("must be an IP address of this machine and a port, such as 127.0.0.1:9901") from None
+        if bracketed is not (ip.version == 6):
+            raise ValueError("only an IPv6 address stands in brackets, and always does, such as [::1]:9901")
+        return cls(str(ip), int(port))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(_address, serialization=core_schema.to_string_ser_schema())
+        """Let pydantic read and write addresses as text."""
+        text = core_schema.to_string_ser_schema()
+        return core_schema.no_info_plain_validator_function(_address, serialization=text)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: object) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+|localhost):\d{1,5}$"}
+        """Let editors check what they can of an address."""
+        return {"type": "string", "pattern": r"^(\[[0-9A-Fa-f:.%]+\]|[0-9.]+|localhost):\d{1,5}$"}
+
+
+def _address(value: object) -> Address:
+    if isinstance(value, Address):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("address", "must be an address and a port, such as 127.0.0.1:9901")
+    return Address.parse(value)
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What validation of a file may look at: the file's folder, and the environment for secrets."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+
+def _path(text: str, info: ValidationInfo) -> Path:
+    return info.context.folder / text if isinstance(info.context, Loading) else Path(text)
+
+
+def _readable(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path):
+        raise PydanticCustomError("file", "must be the name of a file")
+    path = _path(str(value), info)
+    _read(path, 1)
+    return path
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Read up to `limit` bytes. Raises PydanticCustomError when the file can't be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        context = {"path": str(path), "reason": reason}
+        raise PydanticCustomError("file", "can't read {path}: {reason}", context) from None
+
+
+ReadableFile = Annotated[Path, BeforeValidator(_readable), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A file that exists and can be read."""
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, SecretStr):
+        return value
+    if isinstance(value, str) and value.startswith("file:"):
+        return _secret_file(_path(value.removeprefix("file:"), info))
+    if isinstance(value, str) and (match := re.fullmatch(f"env:({_VARIABLE})", value)):
+        environment = info.context.environment if isinstance(info.context, Loading) else os.environ
+        if match[1] in environment:
+            return environment[match[1]]
+        raise PydanticCustomError("secret", "the environment has no variable {name}", {"name": match[1]})
+    # The value itself is never shown: it may be the secret.
+    raise PydanticCustomError("secret", "must be a reference, file:/path or env:NAME, never the secret itself")
+
+
+def _secret_file(path: Path) -> str:
+    content = _read(path, _SECRET_MAX_BYTES + 1)
+    if len(content) > _SECRET_MAX_BYTES:
+        raise PydanticCustomError("secret", "the file is larger than 64 KiB: it can't be a secret")
+    try:
+        return content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise PydanticCustomError("secret", "the file is not UTF-8 text") from None
+
+
+Secret = Annotated[
+    SecretStr,
+    BeforeValidator(_secret),
+    WithJsonSchema({"type": "string", "pattern": f"^(file:.+|env:{_VARIABLE})$"}),
+]
+"""A secret, given by reference and resolved at load; masked wherever it is printed. `.get_secret_value()` opens it."""

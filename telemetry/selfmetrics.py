@@ -1,12 +1,26 @@
 """What we count about ourselves. Names follow the field: `_total`, `_seconds`, `_bytes`, reasons as labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import thread_time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 __all__ = ["SelfMetrics"]
+
+# Prometheus would store each time of creation as a series of its own.
+disable_created_metrics()
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One metric as the reference page shows it."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
 
 
 class SelfMetrics:
@@ -14,12 +28,20 @@ class SelfMetrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self.described: list[Described] = []
+        self._totals: dict[Counter, float] = {}
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
+            self.described.append(Described(name, "counter", labels, meaning))
             return Counter(name, meaning, labels, registry=registry)
 
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            self.described.append(Described(name, "gauge", labels, meaning))
             return Gauge(name, meaning, labels, registry=registry)
+
+        def histogram(name: str, meaning: str, *labels: str, buckets: Sequence[float]) -> Histogram:
+            self.described.append(Described(name, "histogram", labels, meaning))
+            return Histogram(name, meaning, labels, registry=registry, buckets=buckets)
 
         self.messages = counter("telemetry_receiver_messages_total", "Messages read from Envoy's streams.")
         self.bytes = counter("telemetry_receiver_bytes_total", "Bytes of those messages.")
@@ -38,10 +60,9 @@ class SelfMetrics:
         )
         self.nodes = gauge("telemetry_receiver_nodes", "Envoys with a stream open now.")
         self.pending_bytes = gauge("telemetry_receiver_pending_bytes", "Messages read and not yet decoded.")
-        self.chunk_entries = Histogram(
+        self.chunk_entries = histogram(
             "telemetry_receiver_chunk_entries",
             "Entries decoded together.",
-            registry=registry,
             buckets=(1, 10, 100, 1000, 2000, 4000, 8000, 16000, 32000),
         )
         self.stage_seconds = counter("telemetry_stage_seconds_total", "CPU time by stage of the pipeline.", "stage")
@@ -67,13 +88,17 @@ class SelfMetrics:
             *handler,
         )
         self.retries = counter("telemetry_handler_retries_total", "Exports tried again.", *handler)
-        self.export_seconds = Histogram(
+        self.export_seconds = histogram(
             "telemetry_handler_export_seconds",
             "Time that one export took.",
-            handler,
-            registry=registry,
+            *handler,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
+
+    def raise_to(self, counter: Counter, total: float) -> None:
+        """Bring a counter without labels up to a total that someone else keeps."""
+        counter.inc(total - self._totals.get(counter, 0.0))
+        self._totals[counter] = total
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 from fastapi import FastAPI
@@ -203,6 +203,8 @@ class Service:
         self.metrics.journal_bytes.set(self.journal.size_bytes)
         self.metrics.journal_batches.set(len(self.journal))
         self.metrics.contexts.set(len(self._contexts))
+        self.metrics.raise_to(self.metrics.contexts_resolved, self._contexts.resolved_total)
+        self.metrics.raise_to(self.metrics.connections_forgotten, self._connections.forgotten_total)
         self.metrics.addresses.set(len(self._addresses))
         self.metrics.connections.set(len(self._connections))
 
@@ -250,8 +252,9 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Service(settings) as service:
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopped, service.failed], return_when=asyncio.FIRST_COMPLETED)
+        stopped = asyncio.ensure_future(stop.wait())
+        waiting: list[asyncio.Future[Any]] = [stopped, service.failed]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
     if service.failed.done():
         service.failed.result()

@@ -11,24 +11,26 @@ HOUSE = ROOT / "telemetry"
 
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS = (
-    {"attributes", "columns", "errors", "exposition", "native", "node", "selfmetrics"},
-    {"batch", "boundary", "series"},
+    {"attributes", "columns", "errors", "exposition", "native", "node", "options", "printable", "selfmetrics"},
+    {"batch", "boundary", "logs", "series"},
     {"plugin"},
+    {"discovery"},
     {"config", "mesh"},
     {"adapters", "journal", "processors", "receivers"},
     {"expressions"},
     {"rules"},
-    {"delivery", "pipeline"},
-    {"http"},
+    {"delivery", "pipeline", "reference"},
+    {"http", "sinks"},
     {"service"},
     {"demo"},
     {"cli"},
+    {"__main__"},
 )
 # Rooms that may know less than all floors below them.
 ONLY = {
     "mesh": {"attributes", "errors", "node"},
     "receivers": {"batch", "columns", "config", "errors", "native", "node", "selfmetrics"},
-    "adapters": {"attributes", "batch", "errors", "exposition", "plugin", "selfmetrics", "series"},
+    "adapters": {"attributes", "batch", "errors", "exposition", "options", "plugin", "selfmetrics", "series"},
     "journal": {"batch", "errors", "plugin", "selfmetrics"},
 }
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

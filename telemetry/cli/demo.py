@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-
 from telemetry.errors import StartError
 
 __all__ = ["demo"]
@@ -39,6 +37,8 @@ def demo(
 
     Exit codes: 0 when the comparison of a bounded run agrees, or Ctrl-C ended an unbounded one; 1 otherwise.
     """
+    from rich.console import Console  # noqa: PLC0415 - other commands start faster without it
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PIPE_WIDTH)

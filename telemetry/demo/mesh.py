@@ -19,6 +19,7 @@ import telemetry
 from telemetry.demo.access_log_files import access_log_file, read_access_logs
 from telemetry.demo.binaries import envoy_binary
 from telemetry.demo.certificates import CertificatePaths, issue_certificates
+from telemetry.demo.drain import DRAIN_TIME_S, drain
 from telemetry.demo.envoy.bootstrap import bootstrap
 from telemetry.demo.network import require_free
 from telemetry.demo.processes import Process, answers
@@ -56,6 +57,7 @@ class Mesh:
         self._buffer_flush_interval_s = buffer_flush_interval_s
         self._processes: dict[str, Process] = {}
         self._stack = AsyncExitStack()
+        self._probe = httpx.AsyncClient(timeout=_PROBE_TIMEOUT_S)
 
     @property
     def gateway_url(self) -> str:
@@ -71,8 +73,15 @@ class Mesh:
         """Read what the Envoys have written so far; columns as `read_access_logs` gives them."""
         return read_access_logs(self.folder, self.topology)
 
-    async def restart(self, name: str) -> None:
-        """Stop and start a workload's Envoy, or `apps`. Raises StartError when it doesn't come up."""
+    async def restart(self, name: str, *, drained: bool = True) -> None:
+        """Stop and start a workload's Envoy, or `apps`. Raises StartError when it doesn't come up.
+
+        `drained`: let an Envoy finish its requests and report them first; else it loses what it still buffers.
+        """
+        if drained and name != "apps":
+            await drain(
+                self._probe, self._admin_url(self.topology.workload(name)), self._buffer_flush_interval_s
+            )
         await self._processes[name].stop()
         await self._processes[name].start()
 
@@ -80,7 +89,8 @@ class Mesh:
         for workload in self.topology.workloads:
             require_free(workload.address, ADMIN_PORT)
         async with AsyncExitStack() as stack:
-            self._processes = self._prepare(await stack.enter_async_context(_probe()))
+            await stack.enter_async_context(self._probe)
+            self._processes = self._prepare()
             for process in self._processes.values():
                 stack.push_async_exit(process)
             # Not one after the other: most of their starts is waiting.
@@ -93,15 +103,15 @@ class Mesh:
     ) -> None:
         await self._stack.aclose()
 
-    def _prepare(self, probe: httpx.AsyncClient) -> dict[str, Process]:
+    def _prepare(self) -> dict[str, Process]:
         certificates = issue_certificates(
             self.topology.workloads, self.folder / "certificates", datetime.now(UTC)
         )
         envoys = {
-            workload.name: self._envoy(workload, certificates[workload.name], probe)
+            workload.name: self._envoy(workload, certificates[workload.name])
             for workload in self.topology.workloads
         }
-        return {**envoys, "apps": self._apps(probe)}
+        return {**envoys, "apps": self._apps()}
 
     def _configuration(self, workload: Workload, certificates: CertificatePaths) -> Path:
         access_log = access_log_file(self.folder, workload)
@@ -118,20 +128,24 @@ class Mesh:
         path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
         return path
 
-    def _envoy(self, workload: Workload, certificates: CertificatePaths, probe: httpx.AsyncClient) -> Process:
+    def _envoy(self, workload: Workload, certificates: CertificatePaths) -> Process:
         command = (
             envoy_binary(),
             "--config-path", self._configuration(workload, certificates),
             "--concurrency", "1",
             "--disable-hot-restart",
+            "--drain-time-s", str(DRAIN_TIME_S),
             "--log-level", "warning",
             "--file-flush-interval-msec", str(_FILE_FLUSH_INTERVAL_MS),
         )  # fmt: skip
-        ready_url = f"http://{workload.address}:{ADMIN_PORT}/ready"
+        ready_url = f"{self._admin_url(workload)}/ready"
         log = self.folder / f"{workload.name}.envoy.log"
-        return Process(f"Envoy of {workload.name}", command, log, lambda: answers(probe, ready_url))
+        return Process(f"Envoy of {workload.name}", command, log, lambda: answers(self._probe, ready_url))
 
-    def _apps(self, probe: httpx.AsyncClient) -> Process:
+    def _admin_url(self, workload: Workload) -> str:
+        return f"http://{workload.address}:{ADMIN_PORT}"
+
+    def _apps(self) -> Process:
         path = self.folder / "topology.json"
         path.write_bytes(TypeAdapter(Topology).dump_json(self.topology))
         command = (sys.executable, "-m", "telemetry.demo.apps", path)
@@ -141,7 +155,7 @@ class Mesh:
             "the applications",
             command,
             self.folder / "apps.log",
-            lambda: answers(probe, ready_url),
+            lambda: answers(self._probe, ready_url),
             environment=python_environment(),
         )
 
@@ -163,7 +177,3 @@ async def _all(starts: Iterable[Coroutine[None, None, None]]) -> None:
     else:
         return
     raise first
-
-
-def _probe() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=_PROBE_TIMEOUT_S)

@@ -12,7 +12,6 @@ import httpx
 __all__ = ["Traffic", "traceparent"]
 
 _TIMEOUT_S = 20.0
-_IN_FLIGHT_LIMIT = 1000
 _PATHS_AND_WEIGHTS = (
     ("/productpage", 70),
     ("/api/v1/products", 5),
@@ -26,17 +25,25 @@ _PATHS_AND_WEIGHTS = (
 class Traffic:
     """Asks the gateway `per_s` times a second from `async with` to its end, which waits for the answers.
 
-    `sent`: requests so far. `answers`: by HTTP status, 0 when no answer came. `skipped`: not sent, as a
-    thousand requests were waiting for answers already.
+    `sent`: requests so far. `answers`: by HTTP status, 0 when no answer came. `skipped`: not sent, as
+    `in_flight_limit` requests were waiting for answers already.
     """
 
-    def __init__(self, gateway_url: str, per_s: float = 20.0, seed: int = 0) -> None:
+    def __init__(
+        self, gateway_url: str, per_s: float = 20.0, *, seed: int = 0, in_flight_limit: int = 1000
+    ) -> None:
         self.sent = 0
         self.skipped = 0
         self.answers: Counter[int] = Counter()
         self._per_s = per_s
+        self._in_flight_limit = in_flight_limit
         self._random = random.Random(seed)  # noqa: S311 - not a secret
-        self._client = httpx.AsyncClient(base_url=gateway_url, timeout=_TIMEOUT_S)
+        self._client = httpx.AsyncClient(
+            base_url=gateway_url,
+            timeout=_TIMEOUT_S,
+            # What waits for a connection of ours would count as sent, and the mesh would never see it.
+            limits=httpx.Limits(max_connections=in_flight_limit),
+        )
         self._stopped = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._clock: asyncio.Task[None] | None = None
@@ -74,14 +81,18 @@ class Traffic:
         due = time.monotonic()
         while not await self._stopped_within(due - time.monotonic()):
             due += 1 / self._per_s
-            if len(self._in_flight) >= _IN_FLIGHT_LIMIT:
+            if len(self._in_flight) >= self._in_flight_limit:
                 self.skipped += 1
             else:
                 self._launch()
 
     async def _stopped_within(self, delay_s: float) -> bool:
+        if delay_s <= 0:
+            # Behind the clock. wait_for would time out before it looks, and we would never stop.
+            await asyncio.sleep(0)
+            return self._stopped.is_set()
         try:
-            await asyncio.wait_for(self._stopped.wait(), max(delay_s, 0))
+            await asyncio.wait_for(self._stopped.wait(), delay_s)
         except TimeoutError:
             return False
         return True

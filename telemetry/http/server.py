@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,7 +15,6 @@ from telemetry.errors import StartError
 
 __all__ = ["HttpServer"]
 
-_BACKLOG = 128
 _POLL_S = 0.01
 
 
@@ -24,27 +25,36 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
+def _tls(settings: HttpSettings) -> dict[str, Any]:
+    """Mutual TLS, in uvicorn's words."""
+    if settings.tls is None:
+        return {}
+    files = settings.tls
+    return {
+        "ssl_certfile": files.certificate,
+        "ssl_keyfile": files.key,
+        "ssl_ca_certs": str(files.client_ca),
+        "ssl_cert_reqs": ssl.CERT_REQUIRED,
+    }
+
+
 class HttpServer:
     """Serves an app. `port` is known once `start` has returned."""
 
     def __init__(self, settings: HttpSettings, app: FastAPI) -> None:
         self._settings = settings
-        tls = settings.tls
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                backlog=_BACKLOG,
                 timeout_keep_alive=60,
                 timeout_graceful_shutdown=5,
                 limit_concurrency=256,
-                ssl_certfile=tls and tls.certificate,
-                ssl_keyfile=tls and tls.key,
-                ssl_ca_certs=tls and tls.client_ca,
-                ssl_cert_reqs=2 if tls else 0,
+                **_tls(settings),
             )
         )
         self._task: asyncio.Task[None] | None = None

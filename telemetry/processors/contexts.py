@@ -107,9 +107,11 @@ class Contexts:
         if unseen:
             rows = first[unseen]
             self._learn([keys[at] for at in unseen], self._clues(columns, nodes, protocol, numbers, rows))
-        slots = np.fromiter(map(self._slots.__getitem__, keys), dtype=np.uint32, count=len(keys))[inverse]
-        key = pl.Series("context.key", slots)
-        return self._table.select(pl.all().gather(key)).insert_column(0, key)
+        slots = pl.Series([self._slots[key] for key in keys], dtype=pl.UInt32)
+        # First the few kinds, then the many rows from those: the whole table is too large for the cache, and in pieces.
+        here = self._table.select(pl.all().gather(slots)).rechunk()
+        key = pl.Series("context.key", inverse.astype(np.uint32))
+        return here.select(pl.all().gather(key)).insert_column(0, key)
 
     def _numbers(self, columns: Columns, name: str) -> pl.Series:
         number = self._addresses.number

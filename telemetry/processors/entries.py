@@ -11,10 +11,6 @@ __all__ = ["OPTIONAL_HEADERS", "VALUES", "entry_attributes", "is_tcp", "protocol
 OPTIONAL_HEADERS = (
     "request_headers.:method",
     "request_headers.content-type",
-    "request_headers.traceparent",
-    "request_headers.b3",
-    "request_headers.x-b3-traceid",
-    "request_headers.x-b3-spanid",
     "response_headers.grpc-status",
     "response_trailers.grpc-status",
 )
@@ -94,20 +90,6 @@ def _total(wire: str, properties: str) -> pl.Expr:
     return pl.when(is_tcp()).then(pl.when(count > 0).then(count).otherwise(pl.col(properties).fill_null(count)))
 
 
-def _trace(start: int, length: int, b3: pl.Expr, multi: str) -> pl.Expr:
-    """Cut an id out of traceparent, else b3 (single), else b3's own header."""
-    parent = pl.col("request_headers.traceparent")
-    whole = (parent.str.len_bytes() == 55) & parent.str.starts_with("00-")
-    header = pl.col(f"request_headers.{multi}")
-    return pl.coalesce(
-        pl.when(whole).then(parent.str.slice(start, length)), b3, header.str.to_lowercase().str.pad_start(length, "0")
-    )
-
-
-def _b3(pattern: str, length: int) -> pl.Expr:
-    return pl.col("request_headers.b3").str.extract(pattern).str.pad_start(length, "0")
-
-
 _PATH = pl.coalesce("original_path", "path")
 _INBOUND = pl.col("context.reporter.kind") != "outbound"
 _UPSTREAM = pl.col("upstream_remote_address").is_not_null() & ~_INBOUND
@@ -172,11 +154,9 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "envoy.time_to_last_upstream_rx_byte": _since_start("time_to_last_upstream_rx_byte_ns"),
     "envoy.time_to_first_downstream_tx_byte": _since_start("time_to_first_downstream_tx_byte_ns"),
     "envoy.time_to_last_downstream_tx_byte": _since_start("time_to_last_downstream_tx_byte_ns"),
-    "trace.id": _trace(3, 32, _b3(r"^([0-9a-f]{16}(?:[0-9a-f]{16})?)-", 32), "x-b3-traceid"),
-    "trace.span_id": _trace(36, 16, _b3(r"^[0-9a-f]{16,32}-([0-9a-f]{16})", 16), "x-b3-spanid"),
 }
 
 
 def entry_attributes() -> list[pl.Expr]:
-    """Give the expressions that make every attribute which isn't the context's, over columns and context together."""
+    """Give the expressions of an entry's own attributes (all but trace's), over columns and context together."""
     return [expression.alias(name) for name, expression in _ATTRIBUTES.items()]

@@ -11,6 +11,7 @@ from telemetry.node import Node
 from telemetry.processors.contexts import Contexts
 from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
 from telemetry.processors.flags import flags_text
+from telemetry.processors.trace_context import trace_context
 
 __all__ = ["Normalise"]
 
@@ -35,7 +36,7 @@ class Normalise:
             flags_text(rows["response_flags"]).alias("context.proxy_error_code"),
             pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
         )
-        return shown.with_columns(self._attributes).select(_ORDER)
+        return shown.with_columns(*self._attributes, *trace_context(rows)).select(_ORDER)
 
 
 def _with_optional(rows: pl.DataFrame) -> pl.DataFrame:

@@ -138,20 +138,21 @@ class _Traced:
         at = rows["trace.id"].is_not_null().arg_true().to_numpy()
         chosen = np.full(len(groups), -1, dtype=np.int64)
         chosen[groups.of_row[at]] = at
-        self._any = len(at) > 0
-        self._chosen = pl.Series(chosen).replace(-1, None)
-        self._ids = (
-            rows.select(trace_id="trace.id", span_id="trace.span_id", time="request.time") if self._any else rows
-        )
+        self._chosen = chosen
+        self._ids: pl.DataFrame | None = None
+        if len(at):
+            chosen_or_null = pl.Series(chosen).replace(-1, None)
+            self._ids = rows.select(pl.col("trace.id", "trace.span_id", "request.time").gather(chosen_or_null))
 
     def exemplars(self, values: Floats) -> pl.Series | None:
         """Give the `exemplar` column, one per group, with these values of the rows; None when nothing is traced."""
-        if not self._any:
+        if self._ids is None:
             return None
-        frame = self._ids.with_columns(value=pl.Series(values)).select(pl.all().gather(self._chosen))
-        fields = [pl.col(name) for name in ("trace_id", "span_id", "value", "time")]
-        exemplar = pl.when(pl.col("trace_id").is_not_null()).then(pl.struct(fields)).cast(EXEMPLAR)
-        return frame.select(exemplar=exemplar).to_series()
+        fields = pl.struct(
+            trace_id="trace.id", span_id="trace.span_id", value=pl.Series(values[self._chosen]), time="request.time"
+        )
+        exemplar = pl.when(pl.col("trace.id").is_not_null()).then(fields)
+        return self._ids.select(exemplar=exemplar).to_series()
 
 
 def _floats(values: pl.Series) -> Floats:

@@ -1,5 +1,6 @@
 """Envoy's access log streams (ALS v3): bytes in, messages with their node out."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from hashlib import blake2b
@@ -11,7 +12,7 @@ import structlog
 
 from telemetry import native
 from telemetry.node import ANONYMOUS, Node, node_of
-from telemetry.receivers.coalesce import Coalescer
+from telemetry.receivers.coalesce import Closed, Coalescer
 from telemetry.selfmetrics import SelfMetrics
 
 __all__ = ["METHOD", "SERVICE", "AccessLogs"]
@@ -20,6 +21,8 @@ SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 METHOD = f"/{SERVICE}/StreamAccessLogs"
 
 log = structlog.get_logger(__name__)
+
+_SETTLE_S = 0.05
 
 
 class Learner(Protocol):
@@ -68,9 +71,12 @@ class AccessLogs:
         reason = "cancelled"
         try:
             await self._read(messages)
+            # A stream that gRPC itself breaks off (a message beyond its limit) reads as if the client had finished;
+            # that it had not shows only now.
+            reason = "over_limit"
+            await asyncio.sleep(_SETTLE_S)
             reason = "completed"
-        except RuntimeError:
-            # The coalescer is closed: we are shutting down.
+        except Closed:
             reason = "shutdown"
         finally:
             self._metrics.streams.dec()
@@ -87,12 +93,11 @@ class AccessLogs:
                 if not self._accepts(message):
                     continue
                 identifier, entries = native.inspect(message)
-                if identifier is not None:
-                    node = self._change(node, self._node(identifier))
-                elif node is None:
-                    self._metrics.refused.labels("no_identifier").inc()
-                    node = self._change(node, ANONYMOUS)
-                await self._coalescer.put(message, node, entries)
+                sender = self._sender(node, identifier)
+                if sender is not node:
+                    self._change(node, sender)
+                    node = sender
+                await self._coalescer.put(message, sender, entries)
         finally:
             self._change(node, None)
 
@@ -115,16 +120,24 @@ class AccessLogs:
             log.info("envoy connected", node=node.id, cluster=node.cluster, version=node.version, log=node.log_name)
         return node
 
-    def _change(self, old: Node | None, new: Node | None) -> Node | None:
+    def _sender(self, node: Node | None, identifier: native.Identifier | None) -> Node:
+        """Give who sent a message: whom it names, else whom the stream has named, else nobody, which is counted."""
+        # Envoy insists on a log name; an identifier with neither is what is left of a malformed one.
+        if identifier is not None and (identifier.node_id or identifier.log_name):
+            return self._node(identifier)
+        if node is None:
+            self._metrics.refused.labels("no_identifier").inc()
+            return ANONYMOUS
+        return node
+
+    def _change(self, old: Node | None, new: Node | None) -> None:
         """Keep the number of Envoys (not of their logs) that have a stream."""
-        if old is not new:
-            for node, step in ((old, -1), (new, 1)):
-                if node is not None:
-                    self._streams_by_node[node] += step
-                    if not self._streams_by_node[node]:
-                        del self._streams_by_node[node]
-            self._metrics.nodes.set(len({node.id for node in self._streams_by_node}))
-        return new
+        for node, step in ((old, -1), (new, 1)):
+            if node is not None:
+                self._streams_by_node[node] += step
+                if not self._streams_by_node[node]:
+                    del self._streams_by_node[node]
+        self._metrics.nodes.set(len({node.id for node in self._streams_by_node}))
 
 
 def host_of_peer(peer: str) -> str:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from telemetry.node import Node
 
-__all__ = ["Chunk", "Coalescer"]
+__all__ = ["Chunk", "Closed", "Coalescer"]
+
+
+class Closed(Exception):  # noqa: N818 - a state, not a mistake
+    """Nothing more is taken: the service is shutting down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,11 @@ class Coalescer:
         self.pending_bytes = 0
 
     async def put(self, message: bytes, node: Node, entries: int) -> None:
-        """Take a message of that many entries; waits while too much is pending. Raises RuntimeError after close."""
+        """Take a message of that many entries; waits while too much is pending. Raises Closed after close."""
         while not self._room.is_set() and not self._closed:
             await self._room.wait()
         if self._closed:
-            raise RuntimeError("the coalescer is closed")
+            raise Closed
         due_s = asyncio.get_running_loop().time() + self._max_delay_s
         self._waiting.append(_Waiting(message, node, entries, self._clock_ns(), due_s))
         self._account(len(message), entries)
@@ -85,7 +89,10 @@ class Coalescer:
 
     def _cut(self) -> Chunk:
         """Take from the front, at least one message, at most max_entries entries otherwise."""
-        messages, nodes, distinct, entries = [], [], {}, 0
+        messages: list[bytes] = []
+        nodes: list[int] = []
+        distinct: dict[Node, int] = {}
+        entries = 0
         received_ns = self._waiting[0].received_ns
         while self._waiting and (not messages or entries + self._waiting[0].entries <= self._max_entries):
             one = self._waiting.popleft()

@@ -1,6 +1,6 @@
 """The gRPC server: our services on one port, with health and reflection, its limits on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import grpc
@@ -9,18 +9,21 @@ from grpc_reflection.v1alpha import reflection
 
 from telemetry.config import GrpcSettings, TlsSettings
 from telemetry.errors import StartError
+from telemetry.receivers import descriptors
 
-__all__ = ["Server"]
+__all__ = ["Server", "StreamHandler"]
+
+StreamHandler = Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[bytes]]
 
 # Messages beyond the configured size are counted and skipped while their stream goes on; gRPC itself ends the stream at
 # this multiple of it, before the rest is read.
 _HARD_LIMIT_FACTOR = 4
 
 
-class _Streams(grpc.GenericRpcHandler):
+class _Streams(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no types
     """Client-streaming methods over raw bytes: no message class is ever made."""
 
-    def __init__(self, methods: Mapping[str, Callable]) -> None:
+    def __init__(self, methods: Mapping[str, StreamHandler]) -> None:
         self._handlers = {path: grpc.stream_unary_rpc_method_handler(method) for path, method in methods.items()}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
@@ -30,7 +33,7 @@ class _Streams(grpc.GenericRpcHandler):
 class Server:
     """Serves `methods` (full path -> handler of a byte stream). `port` is known once `start` has returned."""
 
-    def __init__(self, settings: GrpcSettings, methods: Mapping[str, Callable]) -> None:
+    def __init__(self, settings: GrpcSettings, methods: Mapping[str, StreamHandler]) -> None:
         self._settings = settings
         self._methods = methods
         self._server: grpc.aio.Server | None = None
@@ -43,7 +46,8 @@ class Server:
         self._server = grpc.aio.server(options=_options(self._settings))
         self._server.add_generic_rpc_handlers((_Streams(self._methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server, descriptors.pool())
         self.port = self._bind(self._server)
         await self._server.start()
         for service in ("", *services):

@@ -89,7 +89,9 @@ class Families:
             raise
 
     def _family(self, points: Points) -> Family:
-        family = self._families.get(points.metric) or self._open(points)
+        family = self._families.get(points.metric)
+        if family is None:
+            family = self._open(points)
         if family.kind != points.kind:
             raise refusal(points.metric, f"it is a {family.kind}, not a {points.kind}; rename one of the two")
         if not family.expects(points.bounds, MAX_BOUNDS):

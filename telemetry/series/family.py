@@ -12,6 +12,8 @@ from telemetry.series.points import Exemplars, Points
 __all__ = ["Expiry", "Family", "Rows"]
 
 _T = TypeVar("_T", bound=np.generic)
+_EXEMPLAR_FIELDS = ("trace_id", "span_id", "exemplar_value", "exemplar_ns")
+_EXEMPLAR_KEPT_NS = 10**9
 
 Rows = NDArray[np.void]
 """A structured array with the fields of `_row_type`."""
@@ -22,6 +24,7 @@ def _row_type(buckets: int) -> np.dtype[Any]:
     return np.dtype([
         ("set", np.int32), ("value", np.float64), ("last_ns", np.int64), ("birth", np.int64),
         ("trace_id", object), ("span_id", object), ("exemplar_value", np.float64), ("exemplar_ns", np.int64),
+        ("exemplar_kept_ns", np.int64),
         ("buckets", np.int64, (buckets,)),
     ])
 
@@ -90,8 +93,8 @@ class Family:
         at[at == NONE] = self._row_of[OVERFLOW]
         self._accumulate(points, at)
         self._rows["last_ns"][at] = now_ns
-        if points.exemplars:
-            self._keep_exemplars(points.exemplars, at)
+        if points.exemplars and self.kind != "gauge":
+            self._keep_exemplars(points.exemplars, at, now_ns)
         return fresh
 
     def _admit(self, sets: NDArray[np.int32], room: int, birth: int) -> NDArray[np.int32]:
@@ -140,11 +143,18 @@ class Family:
         rows["buckets"][:, _columns(self.bounds, bounds)] = self._rows["buckets"]
         self._rows, self.bounds = rows, bounds
 
-    def _keep_exemplars(self, exemplars: Exemplars, at: NDArray[np.int32]) -> None:
-        """Keep the latest exemplar of each series."""
-        rows, latest = at[exemplars.present], exemplars.at(np.flatnonzero(exemplars.present))
-        self._rows["trace_id"][rows], self._rows["span_id"][rows] = latest.trace_id, latest.span_id
-        self._rows["exemplar_value"][rows], self._rows["exemplar_ns"][rows] = latest.value, latest.time_ns
+    def _keep_exemplars(self, exemplars: Exemplars, at: NDArray[np.int32], now_ns: int) -> None:
+        """Keep the latest exemplar of each series, but change none before it is a second old.
+
+        Nobody scrapes more often, and strings for every point would cost more than all the sums.
+        """
+        due = exemplars.present & (self._rows["exemplar_kept_ns"][at] <= now_ns - _EXEMPLAR_KEPT_NS)
+        if not due.any():
+            return
+        rows, latest = at[due], exemplars.take(np.flatnonzero(due))
+        for field, column in zip(_EXEMPLAR_FIELDS, latest, strict=True):
+            self._rows[field][rows] = column
+        self._rows["exemplar_kept_ns"][rows] = now_ns
 
     def expire(self, expiry: Expiry) -> NDArray[np.int32]:
         """Drop the series that are due; give their label sets."""

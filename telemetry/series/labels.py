@@ -54,6 +54,14 @@ def label_texts(labels: pl.Series) -> pl.DataFrame:
     )
 
 
+def _period(keys: NDArray[np.uint64]) -> int:
+    """Give the length after which the keys repeat: mostly, a batch's metrics have the same label sets in order."""
+    again = np.flatnonzero(keys == keys[0])
+    period = int(again[1]) if len(again) > 1 else len(keys)
+    whole = len(keys) % period == 0 and bool((keys.reshape(-1, period) == keys[:period]).all())
+    return period if whole else len(keys)
+
+
 class LabelSets:
     """Numbers label sets from 2 up. Numbers whose last user has gone are used again.
 
@@ -84,8 +92,10 @@ class LabelSets:
 
     def numbers(self, series: pl.Series) -> NDArray[np.int32]:
         """Give the number of each known key, NONE for the others."""
-        keys = series.to_list()
-        return np.fromiter(map(self._keys.get, keys, repeat(NONE)), np.int32, len(keys))
+        keys = series.to_numpy()
+        distinct = keys[:_period(keys)].tolist()
+        numbers = np.fromiter(map(self._keys.get, distinct, repeat(NONE)), np.int32, len(distinct))
+        return np.tile(numbers, len(keys) // max(len(distinct), 1))
 
     def learn(self, series: pl.Series, labels: pl.Series, room: int) -> list[int]:
         """Give numbers to the label sets behind these keys, at most `room` of them newly; return the new ones.

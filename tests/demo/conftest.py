@@ -58,7 +58,7 @@ async def mesh(als, envoy_binary, tmp_path_factory) -> AsyncIterator[Mesh]:
     folder = tmp_path_factory.mktemp("mesh")
     with claimed_network() as network:
         async with Mesh(
-            bookinfo(network), ("127.0.0.1", als[1]), folder, buffer_flush_interval_s=5.0
+            bookinfo(network), ("127.0.0.1", als[1]), folder, buffer_flush_interval_s=0.2
         ) as running:
             yield running
 

@@ -130,12 +130,24 @@ async def test_the_service_is_told_what_the_files_say(als, mesh, lines):
     assert len(counting.nodes) == len(mesh.topology.workloads)
 
 
-async def test_a_restarted_envoy_serves_again(mesh, traffic, lines):
+async def test_an_envoy_restarted_in_mid_traffic_serves_again_and_loses_no_entry(als, mesh, traffic, lines):
+    sent_before = traffic.sent
     before = mesh.processes["details-v1"].pid
-    await mesh.restart("details-v1")
-    assert mesh.processes["details-v1"].pid != before
-    async with Traffic(mesh.gateway_url, per_s=1) as more:
+    async with Traffic(mesh.gateway_url, per_s=40) as more:
+        await mesh.restart("details-v1")
+        assert mesh.processes["details-v1"].pid != before
         assert await more.ask("/api/v1/products/3") == 200
+    written = lines.height
+
+    async def all_arrived():
+        nonlocal written
+        now = mesh.access_logs()
+        written = now.height
+        at_gateway = now.filter(source_workload="istio-ingressgateway", reporter="source").height
+        at_rest = at_gateway == sent_before + more.sent and not compare.open_connections(now)
+        return at_rest and als[0].entries.total() == written
+
+    assert await holds_within(all_arrived, deadline_s=10), (als[0].entries.total(), written)
 
 
 async def test_leaving_ends_every_process_and_a_second_mesh_gets_other_addresses(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.node import Node
-from telemetry.receivers.coalesce import Coalescer
+from telemetry.receivers.coalesce import Closed, Coalescer
 
 
 def node(name: str) -> Node:
@@ -64,7 +64,7 @@ async def test_after_close_what_waits_is_given_and_then_none():
     queue.close()
     assert (await asyncio.wait_for(queue.take(), 5)).messages == [b"x"]
     assert await asyncio.wait_for(queue.take(), 5) is None
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Closed):
         await queue.put(b"y", node("a"), 1)
 
 

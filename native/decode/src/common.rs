@@ -2,12 +2,12 @@
 
 use crate::address::{Address, address};
 use crate::json::Json;
-use crate::maps::{Any, Map, any, pair};
+use crate::maps::{Any, Map, any, clear, pair};
 use crate::time::nanoseconds;
 use crate::tls;
 use crate::wire::{Fault, Reader, double, len, varint};
 
-/// The columns of [`Common::times_ns`].
+/// The columns of [`Plain::times_ns`].
 pub const TIMES: [&str; 9] = [
     "start_time_ns",
     "time_to_last_rx_byte_ns",
@@ -19,18 +19,15 @@ pub const TIMES: [&str; 9] = [
     "time_to_last_downstream_tx_byte_ns",
     "duration_ns",
 ];
-/// The columns of [`Common::addresses`] are named after these.
+/// The columns of [`Plain::addresses`] are named after these.
 pub const ADDRESSES: [&str; 5] =
     ["downstream_remote", "downstream_local", "upstream_remote", "upstream_local", "downstream_direct_remote"];
-/// The columns of [`Common::routing`].
+/// The columns of [`Plain::routing`].
 pub const ROUTING: [&str; 2] = ["upstream_cluster", "route_name"];
-/// The columns of [`Common::failures`].
-pub const FAILURES: [&str; 3] = [
-    "upstream_transport_failure_reason",
-    "downstream_transport_failure_reason",
-    "connection_termination_details",
-];
-/// The columns of [`Common::wire_bytes`].
+/// The columns of [`Plain::failures`].
+pub const FAILURES: [&str; 3] =
+    ["upstream_transport_failure_reason", "downstream_transport_failure_reason", "connection_termination_details"];
+/// The columns of [`Plain::wire_bytes`].
 pub const WIRE_BYTES: [&str; 4] = [
     "downstream_wire_bytes_sent",
     "downstream_wire_bytes_received",
@@ -41,6 +38,23 @@ pub const WIRE_BYTES: [&str; 4] = [
 /// AccessLogCommon with borrowed strings, which are not yet known to be UTF-8; empty means absent.
 #[derive(Default)]
 pub struct Common<'a> {
+    /// All but the maps, which keep their memory from entry to entry.
+    pub plain: Plain<'a>,
+    /// 17.1 by namespace
+    pub dynamic_metadata: Map<'a, &'a [u8]>,
+    /// 17.1 again
+    pub dynamic_metadata_json: Json,
+    /// 17.2
+    pub typed_dynamic_metadata: Map<'a, Any<'a>>,
+    /// 21
+    pub filter_state_objects: Map<'a, Any<'a>>,
+    /// 22
+    pub custom_tags: Map<'a, &'a [u8]>,
+}
+
+/// The fields of [`Common`] that hold one value each.
+#[derive(Default)]
+pub struct Plain<'a> {
     /// 1
     pub sample_rate: f64,
     /// 2, 3, 13, 14, 20
@@ -57,18 +71,8 @@ pub struct Common<'a> {
     pub response_flags: u64,
     /// 16.13.1
     pub unauthorized_reason: Option<i32>,
-    /// 17.1 by namespace
-    pub dynamic_metadata: Map<'a, &'a [u8]>,
-    /// 17.1 again
-    pub dynamic_metadata_json: Json,
-    /// 17.2
-    pub typed_dynamic_metadata: Map<'a, Any<'a>>,
     /// 18, 28, 25
     pub failures: [&'a [u8]; 3],
-    /// 21
-    pub filter_state_objects: Map<'a, Any<'a>>,
-    /// 22
-    pub custom_tags: Map<'a, &'a [u8]>,
     /// 24
     pub upstream_request_attempt_count: u32,
     /// 26
@@ -84,19 +88,12 @@ pub struct Common<'a> {
 impl<'a> Common<'a> {
     /// Forgets the last entry; the memory stays.
     pub fn clear(&mut self) {
-        self.dynamic_metadata.clear();
+        clear(&mut self.dynamic_metadata);
         self.dynamic_metadata_json.clear();
-        self.typed_dynamic_metadata.clear();
-        self.filter_state_objects.clear();
-        self.custom_tags.clear();
-        *self = Self {
-            dynamic_metadata: std::mem::take(&mut self.dynamic_metadata),
-            dynamic_metadata_json: std::mem::take(&mut self.dynamic_metadata_json),
-            typed_dynamic_metadata: std::mem::take(&mut self.typed_dynamic_metadata),
-            filter_state_objects: std::mem::take(&mut self.filter_state_objects),
-            custom_tags: std::mem::take(&mut self.custom_tags),
-            ..Self::default()
-        };
+        clear(&mut self.typed_dynamic_metadata);
+        clear(&mut self.filter_state_objects);
+        clear(&mut self.custom_tags);
+        self.plain = Plain::default();
     }
 
     /// Reads all fields.
@@ -113,10 +110,10 @@ impl<'a> Common<'a> {
     #[inline]
     fn field(&mut self, tag: u32, message: &mut Reader<'a>, tls: &mut tls::Memory<'a>) -> Result<(), Fault> {
         match tag {
-            SAMPLE_RATE => self.sample_rate = message.double()?,
-            DOWNSTREAM_REMOTE => self.addresses[0] = Some(address(message.message()?)?),
-            DOWNSTREAM_LOCAL => self.addresses[1] = Some(address(message.message()?)?),
-            TLS_PROPERTIES => self.tls = Some(tls.number(message.bytes()?)?),
+            SAMPLE_RATE => self.plain.sample_rate = message.double()?,
+            DOWNSTREAM_REMOTE => self.plain.addresses[0] = Some(address(message.message()?)?),
+            DOWNSTREAM_LOCAL => self.plain.addresses[1] = Some(address(message.message()?)?),
+            TLS_PROPERTIES => self.plain.tls = Some(tls.number(message.bytes()?)?),
             START_TIME => self.time(0, message)?,
             LAST_RX => self.time(1, message)?,
             FIRST_UPSTREAM_TX => self.time(2, message)?,
@@ -126,26 +123,26 @@ impl<'a> Common<'a> {
             FIRST_DOWNSTREAM_TX => self.time(6, message)?,
             LAST_DOWNSTREAM_TX => self.time(7, message)?,
             DURATION => self.time(8, message)?,
-            UPSTREAM_REMOTE => self.addresses[2] = Some(address(message.message()?)?),
-            UPSTREAM_LOCAL => self.addresses[3] = Some(address(message.message()?)?),
-            DIRECT_REMOTE => self.addresses[4] = Some(address(message.message()?)?),
-            UPSTREAM_CLUSTER => self.routing[0] = message.bytes()?,
-            ROUTE_NAME => self.routing[1] = message.bytes()?,
+            UPSTREAM_REMOTE => self.plain.addresses[2] = Some(address(message.message()?)?),
+            UPSTREAM_LOCAL => self.plain.addresses[3] = Some(address(message.message()?)?),
+            DIRECT_REMOTE => self.plain.addresses[4] = Some(address(message.message()?)?),
+            UPSTREAM_CLUSTER => self.plain.routing[0] = message.bytes()?,
+            ROUTE_NAME => self.plain.routing[1] = message.bytes()?,
             RESPONSE_FLAGS => self.response_flags(message.message()?)?,
             METADATA => self.metadata(message.message()?)?,
-            UPSTREAM_FAILURE => self.failures[0] = message.bytes()?,
-            DOWNSTREAM_FAILURE => self.failures[1] = message.bytes()?,
-            TERMINATION_DETAILS => self.failures[2] = message.bytes()?,
+            UPSTREAM_FAILURE => self.plain.failures[0] = message.bytes()?,
+            DOWNSTREAM_FAILURE => self.plain.failures[1] = message.bytes()?,
+            TERMINATION_DETAILS => self.plain.failures[2] = message.bytes()?,
             FILTER_STATE => insert_any(&mut self.filter_state_objects, message.message()?)?,
             CUSTOM_TAGS => insert(&mut self.custom_tags, message.message()?)?,
-            ATTEMPTS => self.upstream_request_attempt_count = message.uint32()?,
-            STREAM_ID => self.stream_id = message.bytes()?,
-            INTERMEDIATE => self.intermediate_log_entry = message.bool()?,
-            DOWNSTREAM_SENT => self.wire_bytes[0] = message.varint()?,
-            DOWNSTREAM_RECEIVED => self.wire_bytes[1] = message.varint()?,
-            UPSTREAM_SENT => self.wire_bytes[2] = message.varint()?,
-            UPSTREAM_RECEIVED => self.wire_bytes[3] = message.varint()?,
-            ACCESS_LOG_TYPE => self.access_log_type = message.int32()?,
+            ATTEMPTS => self.plain.upstream_request_attempt_count = message.uint32()?,
+            STREAM_ID => self.plain.stream_id = message.bytes()?,
+            INTERMEDIATE => self.plain.intermediate_log_entry = message.bool()?,
+            DOWNSTREAM_SENT => self.plain.wire_bytes[0] = message.varint()?,
+            DOWNSTREAM_RECEIVED => self.plain.wire_bytes[1] = message.varint()?,
+            UPSTREAM_SENT => self.plain.wire_bytes[2] = message.varint()?,
+            UPSTREAM_RECEIVED => self.plain.wire_bytes[3] = message.varint()?,
+            ACCESS_LOG_TYPE => self.plain.access_log_type = message.int32()?,
             _ => message.skip(tag)?,
         }
         Ok(())
@@ -153,28 +150,28 @@ impl<'a> Common<'a> {
 
     #[inline]
     fn time(&mut self, index: usize, message: &mut Reader<'a>) -> Result<(), Fault> {
-        self.times_ns[index] = nanoseconds(message.message()?)?;
-        self.time_out_of_range |= self.times_ns[index].is_none();
+        self.plain.times_ns[index] = nanoseconds(message.message()?)?;
+        self.plain.time_out_of_range |= self.plain.times_ns[index].is_none();
         Ok(())
     }
 
     fn response_flags(&mut self, mut message: Reader<'a>) -> Result<(), Fault> {
         const UNAUTHORIZED_DETAILS: u32 = len(13);
-        (self.response_flags, self.unauthorized_reason) = (0, None);
+        (self.plain.response_flags, self.plain.unauthorized_reason) = (0, None);
         while let Some(tag) = message.tag()? {
             let field = tag >> 3;
             match tag {
-                UNAUTHORIZED_DETAILS => self.unauthorized_reason = Some(reason(message.message()?)?),
+                UNAUTHORIZED_DETAILS => self.plain.unauthorized_reason = Some(reason(message.message()?)?),
                 // Field 13 is a message, so a number there is an unknown field.
                 _ if tag == varint(field) && field <= 64 && field != 13 => {
                     let bit = 1 << (field - 1);
-                    self.response_flags &= !bit;
-                    self.response_flags |= if message.bool()? { bit } else { 0 };
+                    self.plain.response_flags &= !bit;
+                    self.plain.response_flags |= if message.bool()? { bit } else { 0 };
                 }
                 _ => message.skip(tag)?,
             }
         }
-        self.response_flags |= u64::from(self.unauthorized_reason.is_some()) << 12;
+        self.plain.response_flags |= u64::from(self.plain.unauthorized_reason.is_some()) << 12;
         Ok(())
     }
 

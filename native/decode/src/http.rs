@@ -1,29 +1,20 @@
 //! Reads envoy.data.accesslog.v3.HTTPRequestProperties and HTTPResponseProperties.
 
 use crate::common::insert;
-use crate::maps::Map;
+use crate::maps::{Map, clear};
 use crate::tls::wrapped_uint32;
 use crate::wire::{Fault, Reader, len, varint};
 
 /// The columns of [`Request::target`].
 pub const TARGET: [&str; 2] = ["scheme", "authority"];
 /// The columns of [`Request::texts`].
-pub const REQUEST_TEXTS: [&str; 6] =
-    ["path", "user_agent", "referer", "forwarded_for", "request_id", "original_path"];
+pub const REQUEST_TEXTS: [&str; 6] = ["path", "user_agent", "referer", "forwarded_for", "request_id", "original_path"];
 /// The columns of [`Request::sizes_bytes`].
-pub const REQUEST_SIZES: [&str; 4] = [
-    "request_headers_bytes",
-    "request_body_bytes",
-    "upstream_header_bytes_sent",
-    "downstream_header_bytes_received",
-];
+pub const REQUEST_SIZES: [&str; 4] =
+    ["request_headers_bytes", "request_body_bytes", "upstream_header_bytes_sent", "downstream_header_bytes_received"];
 /// The columns of [`Response::sizes_bytes`].
-pub const RESPONSE_SIZES: [&str; 4] = [
-    "response_headers_bytes",
-    "response_body_bytes",
-    "upstream_header_bytes_received",
-    "downstream_header_bytes_sent",
-];
+pub const RESPONSE_SIZES: [&str; 4] =
+    ["response_headers_bytes", "response_body_bytes", "upstream_header_bytes_received", "downstream_header_bytes_sent"];
 
 /// HTTPRequestProperties with borrowed strings, which are not yet known to be UTF-8; empty means absent.
 #[derive(Default)]
@@ -33,7 +24,7 @@ pub struct Request<'a> {
     /// 2, 3
     pub target: [&'a [u8]; 2],
     /// 4
-    pub port: u32,
+    pub port: Option<u32>,
     /// 5–10
     pub texts: [&'a [u8]; 6],
     /// 11, 12, 14, 15
@@ -45,8 +36,9 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// Forgets the last entry; the memory stays.
     pub fn clear(&mut self) {
-        self.headers.clear();
-        *self = Self { headers: std::mem::take(&mut self.headers), ..Self::default() };
+        clear(&mut self.headers);
+        (self.method, self.target, self.port) = Default::default();
+        (self.texts, self.sizes_bytes) = Default::default();
     }
 
     /// Reads all fields.
@@ -56,7 +48,7 @@ impl<'a> Request<'a> {
                 METHOD => self.method = message.int32()?,
                 SCHEME => self.target[0] = message.bytes()?,
                 AUTHORITY => self.target[1] = message.bytes()?,
-                PORT => self.port = message.uint32()?,
+                PORT => self.port = Some(wrapped_uint32(message.message()?)?),
                 PATH => self.texts[0] = message.bytes()?,
                 USER_AGENT => self.texts[1] = message.bytes()?,
                 REFERER => self.texts[2] = message.bytes()?,
@@ -93,13 +85,9 @@ pub struct Response<'a> {
 impl<'a> Response<'a> {
     /// Forgets the last entry; the memory stays.
     pub fn clear(&mut self) {
-        self.headers.clear();
-        self.trailers.clear();
-        *self = Self {
-            headers: std::mem::take(&mut self.headers),
-            trailers: std::mem::take(&mut self.trailers),
-            ..Self::default()
-        };
+        clear(&mut self.headers);
+        clear(&mut self.trailers);
+        (self.code, self.sizes_bytes, self.code_details) = Default::default();
     }
 
     /// Reads all fields.
@@ -124,7 +112,7 @@ impl<'a> Response<'a> {
 const METHOD: u32 = varint(1);
 const SCHEME: u32 = len(2);
 const AUTHORITY: u32 = len(3);
-const PORT: u32 = varint(4);
+const PORT: u32 = len(4);
 const PATH: u32 = len(5);
 const USER_AGENT: u32 = len(6);
 const REFERER: u32 = len(7);

@@ -55,8 +55,12 @@ fn frame(message: &[u8], identifier: &mut Option<Identifier>, entries: &mut usiz
 fn count(mut logs: Reader, entries: &mut usize) -> Result<(), Fault> {
     const LOG_ENTRY: u32 = len(1);
     while let Some(tag) = logs.tag()? {
-        logs.skip(tag)?;
-        *entries += usize::from(tag == LOG_ENTRY);
+        if tag == LOG_ENTRY {
+            logs.bytes()?;
+            *entries += 1;
+        } else {
+            logs.skip(tag)?;
+        }
     }
     Ok(())
 }

@@ -125,7 +125,13 @@ impl Json {
         } else if number.is_finite() {
             serde_json::to_writer(&mut self.bytes, &number).expect("memory takes all");
         } else {
-            let name = if number.is_nan() { "\"NaN\"" } else if number > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" };
+            let name = if number.is_nan() {
+                "\"NaN\""
+            } else if number > 0.0 {
+                "\"Infinity\""
+            } else {
+                "\"-Infinity\""
+            };
             self.bytes.extend_from_slice(name.as_bytes());
         }
     }
@@ -225,9 +231,9 @@ mod tests {
 
     #[test]
     fn large_numbers_stay_short() {
-        assert_eq!(written(&entry("a", &number(1e300))), r#"{"a":1e300}"#);
+        assert_eq!(written(&entry("a", &number(1e300))), r#"{"a":1e+300}"#);
         assert_eq!(written(&entry("a", &number(-0.0))), r#"{"a":-0.0}"#);
-        assert_eq!(written(&entry("a", &number(i64::MIN as f64))), r#"{"a":-9.223372036854776e18}"#);
+        assert_eq!(written(&entry("a", &number(i64::MIN as f64))), r#"{"a":-9.223372036854776e+18}"#);
     }
 
     #[test]

@@ -7,6 +7,17 @@ use indexmap::IndexMap;
 /// A map in the order of the wire; of a key that comes twice the last value stays, at the first one's place.
 pub type Map<'a, V> = IndexMap<&'a [u8], V, RandomState>;
 
+/// Empties a map and keeps its memory, unless that is much: emptying takes time in proportion to it.
+#[inline]
+pub fn clear<V>(map: &mut Map<V>) {
+    const USUAL: usize = 1024;
+    if map.capacity() > USUAL {
+        *map = Map::default();
+    } else {
+        map.clear();
+    }
+}
+
 const KEY: u32 = len(1);
 const VALUE: u32 = len(2);
 

@@ -2,12 +2,13 @@
 //!
 //! They say the same for all requests of a connection, and nearly the same for all connections between two workloads.
 
+use crate::text::text;
 use crate::wire::{Fault, Reader, len, varint};
 use foldhash::fast::RandomState;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// TLSProperties, strings not yet known to be UTF-8.
+/// TLSProperties.
 #[derive(Clone, Debug, Default)]
 pub struct Tls<'a> {
     /// 1
@@ -15,28 +16,30 @@ pub struct Tls<'a> {
     /// 2
     pub cipher_suite: Option<u32>,
     /// 3
-    pub sni_hostname: &'a [u8],
+    pub sni_hostname: Cow<'a, str>,
     /// 4
     pub local: Certificate<'a>,
     /// 5
     pub peer: Certificate<'a>,
     /// 6
-    pub session_id: &'a [u8],
+    pub session_id: Cow<'a, str>,
     /// 7
-    pub ja3_fingerprint: &'a [u8],
+    pub ja3_fingerprint: Cow<'a, str>,
+    /// Something was not UTF-8, and was replaced.
+    pub repaired: bool,
 }
 
 /// CertificateProperties.
 #[derive(Clone, Debug, Default)]
 pub struct Certificate<'a> {
     /// 1, the URIs, joined by commas
-    pub uri_sans: Cow<'a, [u8]>,
+    pub uri_sans: Cow<'a, str>,
     /// 1, the DNS names, joined by commas
-    pub dns_sans: Cow<'a, [u8]>,
+    pub dns_sans: Cow<'a, str>,
     /// 2
-    pub subject: &'a [u8],
+    pub subject: Cow<'a, str>,
     /// 3
-    pub issuer: &'a [u8],
+    pub issuer: Cow<'a, str>,
 }
 
 /// The distinct TLSProperties of a batch.
@@ -77,18 +80,18 @@ fn tls<'a>(mut message: Reader<'a>) -> Result<Tls<'a>, Fault> {
         match tag {
             VERSION => tls.version = message.int32()?,
             CIPHER_SUITE => tls.cipher_suite = Some(wrapped_uint32(message.message()?)?),
-            SNI_HOSTNAME => tls.sni_hostname = message.bytes()?,
-            LOCAL => tls.local = certificate(message.message()?)?,
-            PEER => tls.peer = certificate(message.message()?)?,
-            SESSION_ID => tls.session_id = message.bytes()?,
-            JA3_FINGERPRINT => tls.ja3_fingerprint = message.bytes()?,
+            SNI_HOSTNAME => tls.sni_hostname = text(message.bytes()?, &mut tls.repaired),
+            LOCAL => tls.local = certificate(message.message()?, &mut tls.repaired)?,
+            PEER => tls.peer = certificate(message.message()?, &mut tls.repaired)?,
+            SESSION_ID => tls.session_id = text(message.bytes()?, &mut tls.repaired),
+            JA3_FINGERPRINT => tls.ja3_fingerprint = text(message.bytes()?, &mut tls.repaired),
             _ => message.skip(tag)?,
         }
     }
     Ok(tls)
 }
 
-fn certificate<'a>(mut message: Reader<'a>) -> Result<Certificate<'a>, Fault> {
+fn certificate<'a>(mut message: Reader<'a>, repaired: &mut bool) -> Result<Certificate<'a>, Fault> {
     const SUBJECT_ALT_NAME: u32 = len(1);
     const SUBJECT: u32 = len(2);
     const ISSUER: u32 = len(3);
@@ -96,46 +99,42 @@ fn certificate<'a>(mut message: Reader<'a>) -> Result<Certificate<'a>, Fault> {
     let (mut uris, mut names) = (vec![], vec![]);
     while let Some(tag) = message.tag()? {
         match tag {
-            SUBJECT_ALT_NAME => match alternative_name(message.message()?)? {
+            SUBJECT_ALT_NAME => match alternative_name(message.message()?, repaired)? {
                 Some(Name::Uri(uri)) => uris.push(uri),
                 Some(Name::Dns(name)) => names.push(name),
                 None => {}
             },
-            SUBJECT => certificate.subject = message.bytes()?,
-            ISSUER => certificate.issuer = message.bytes()?,
+            SUBJECT => certificate.subject = text(message.bytes()?, repaired),
+            ISSUER => certificate.issuer = text(message.bytes()?, repaired),
             _ => message.skip(tag)?,
         }
     }
-    certificate.uri_sans = joined(&uris);
-    certificate.dns_sans = joined(&names);
+    certificate.uri_sans = joined(uris);
+    certificate.dns_sans = joined(names);
     Ok(certificate)
 }
 
 enum Name<'a> {
-    Uri(&'a [u8]),
-    Dns(&'a [u8]),
+    Uri(Cow<'a, str>),
+    Dns(Cow<'a, str>),
 }
 
-fn alternative_name<'a>(mut message: Reader<'a>) -> Result<Option<Name<'a>>, Fault> {
+fn alternative_name<'a>(mut message: Reader<'a>, repaired: &mut bool) -> Result<Option<Name<'a>>, Fault> {
     const URI: u32 = len(1);
     const DNS: u32 = len(2);
     let mut name = None;
     while let Some(tag) = message.tag()? {
         match tag {
-            URI => name = Some(Name::Uri(message.bytes()?)),
-            DNS => name = Some(Name::Dns(message.bytes()?)),
+            URI => name = Some(Name::Uri(text(message.bytes()?, repaired))),
+            DNS => name = Some(Name::Dns(text(message.bytes()?, repaired))),
             _ => message.skip(tag)?,
         }
     }
     Ok(name)
 }
 
-fn joined<'a>(names: &[&'a [u8]]) -> Cow<'a, [u8]> {
-    match names {
-        [] => Cow::Borrowed(&[]),
-        [name] => Cow::Borrowed(name),
-        names => Cow::Owned(names.join(&b','))
-    }
+fn joined(mut names: Vec<Cow<str>>) -> Cow<str> {
+    if names.len() > 1 { Cow::Owned(names.join(",")) } else { names.pop().unwrap_or_default() }
 }
 
 /// google.protobuf.UInt32Value.

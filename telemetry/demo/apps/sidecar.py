@@ -29,7 +29,11 @@ class Sidecar:
         self._topology = topology
         self._client = httpx.AsyncClient(
             base_url=f"http://{workload.address}:{OUTBOUND_PORT}",
-            transport=httpx.AsyncHTTPTransport(local_address=workload.address),
+            transport=httpx.AsyncHTTPTransport(
+                local_address=workload.address,
+                # A queue for connections would only hide the load from the mesh, and costs its square.
+                limits=httpx.Limits(max_connections=None),
+            ),
             timeout=_TIMEOUT_S,
         )
 

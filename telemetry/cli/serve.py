@@ -1,0 +1,39 @@
+"""`telemetry serve`: run the service."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from telemetry.cli.faults import config_faults, no_start
+from telemetry.errors import ConfigError, StartError
+
+__all__ = ["serve"]
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration; none means all defaults.")
+    ] = None,
+) -> None:
+    """Run the service until SIGTERM or Ctrl-C, then deliver what was received.
+
+    Exit codes: 0 stopped, 1 could not start (the message says why), 2 the configuration has faults (all are listed).
+    """
+    import asyncio  # noqa: PLC0415 - as the next three: only this command needs it
+
+    from telemetry import logs  # noqa: PLC0415
+    from telemetry.config import load  # noqa: PLC0415
+
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        raise config_faults(error) from None
+    logs.configure(settings.log.level, settings.log.format, sys.stderr)
+    from telemetry.service import serve as run  # noqa: PLC0415 - gRPC and polars take long: faults are told before
+
+    try:
+        asyncio.run(run(settings))
+    except StartError as error:
+        raise no_start(error) from None
