@@ -18,7 +18,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "versions": f"Python {platform.python_version()}, "
         + ", ".join(f"{library} {version(library)}" for library in LIBRARIES),
-        "commit": _git("describe", "--always", "--dirty= with changes"),
+        "commit": _git("describe", "--always", "--dirty= with changes") or "none",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from telemetry.errors import StartError
 
 __all__ = ["demo"]

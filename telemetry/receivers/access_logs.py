@@ -71,9 +71,8 @@ class AccessLogs:
         reason = "cancelled"
         try:
             await self._read(messages)
-            # A stream that gRPC itself breaks off (a message beyond its limit) reads as if the client had finished;
-            # that it had not shows only now.
-            reason = "over_limit"
+            # A stream that the client, or gRPC itself (a message beyond its limit), breaks off reads as if the client
+            # had finished: the cancellation comes only now.
             await asyncio.sleep(_SETTLE_S)
             reason = "completed"
         except Closed:

@@ -95,7 +95,7 @@ async def test_a_message_of_100_mb_ends_its_stream_is_counted_and_the_service_go
             await envoy.send(bytes(100 << 20))
             await envoy.end()
         assert await envoy.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        await until(lambda: counted(service, "telemetry_receiver_streams_closed_total", reason="over_limit") == 1)
+        await until(lambda: counted(service, "telemetry_receiver_streams_closed_total", reason="cancelled") == 1)
         await envoy.drop()
         await goes_on(service, Envoy(service.grpc_port))
 

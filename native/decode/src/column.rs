@@ -15,7 +15,8 @@ pub struct Numbers<T: ArrowPrimitiveType> {
 
 impl<T: ArrowPrimitiveType> Default for Numbers<T> {
     fn default() -> Self {
-        Self { values: vec![], validity: NullBufferBuilder::new(0) }
+        // Few batches are smaller, and with sixty columns each growth of each would be felt.
+        Self { values: Vec::with_capacity(1024), validity: NullBufferBuilder::new(1024) }
     }
 }
 

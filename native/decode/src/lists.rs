@@ -47,12 +47,19 @@ impl Rows {
 }
 
 /// Lists of struct {key utf8, value utf8}.
-#[derive(Default)]
 pub struct Pairs {
     rows: Rows,
     items: usize,
     keys: StringBuilder,
     values: StringBuilder,
+}
+
+impl Default for Pairs {
+    fn default() -> Self {
+        // Most meshes have nothing to put here: no memory until there is.
+        let text = || StringBuilder::with_capacity(0, 0);
+        Self { rows: Rows::default(), items: 0, keys: text(), values: text() }
+    }
 }
 
 impl Pairs {
@@ -78,13 +85,20 @@ impl Pairs {
 }
 
 /// Lists of struct {key utf8, type_url utf8, value binary}.
-#[derive(Default)]
 pub struct Objects {
     rows: Rows,
     items: usize,
     keys: StringBuilder,
     type_urls: StringBuilder,
     values: BinaryBuilder,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        let text = || StringBuilder::with_capacity(0, 0);
+        let values = BinaryBuilder::with_capacity(0, 0);
+        Self { rows: Rows::default(), items: 0, keys: text(), type_urls: text(), values }
+    }
 }
 
 impl Objects {
