@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TOOLS := .tools/bin
 MANIFEST := --manifest-path native/Cargo.toml --locked
-NATIVE := $(shell find native -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+NATIVE := $(shell find native -name target -prune -o -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # PyO3 asks the interpreter it builds for; the tests of the crate link against it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 

@@ -5,12 +5,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-NAMES = ("cart", "catalogue", "checkout", "currency", "email", "frontend", "inventory", "ledger", "orders",
-         "payment", "pricing", "profile", "ratings", "advice", "reviews", "search", "session", "shipping",
-         "stock", "tax")
+NAMES = (
+    "cart",
+    "catalogue",
+    "checkout",
+    "currency",
+    "email",
+    "frontend",
+    "inventory",
+    "ledger",
+    "orders",
+    "payment",
+    "pricing",
+    "profile",
+    "ratings",
+    "advice",
+    "reviews",
+    "search",
+    "session",
+    "shipping",
+    "stock",
+    "tax",
+)
 NAMESPACES = ("shop", "bank", "media", "fleet", "games", "health", "travel", "energy", "school", "press")
-USER_AGENTS = ("okhttp/4.12.0", "Go-http-client/2.0", "python-httpx/0.28.1", "grpc-java-netty/1.68.1",
-               "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0")
+USER_AGENTS = (
+    "okhttp/4.12.0",
+    "Go-http-client/2.0",
+    "python-httpx/0.28.1",
+    "grpc-java-netty/1.68.1",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0",
+)
 RESET = "upstream_reset_before_response_started{connection_termination}"
 # Code, Envoy's details, name of the response flag. Most requests go well; the others of an edge end alike,
 # which bounds the series: each outcome of an edge costs 64 samples at either end.

@@ -33,8 +33,21 @@ class Replayed:
 
 def start(stream: Stream, times: int, port: int, per_s: float = 0) -> subprocess.Popen[bytes]:
     """Start an h2load that posts the stream `times` over: as fast as it is taken, or `per_s` a second."""
-    command = [H2LOAD, "-n", str(times), "-c", "1", "-m", "1", "-d", stream.path,
-               "-H", "content-type: application/grpc", "-H", "te: trailers"]
+    command = [
+        H2LOAD,
+        "-n",
+        str(times),
+        "-c",
+        "1",
+        "-m",
+        "1",
+        "-d",
+        stream.path,
+        "-H",
+        "content-type: application/grpc",
+        "-H",
+        "te: trailers",
+    ]
     if per_s:
         command.append(f"--rps={per_s}")
     url = f"http://127.0.0.1:{port}/{METHOD}"

@@ -15,22 +15,34 @@ def machine(facts: Mapping[str, str]) -> str:
 
 def throughput(replays: Mapping[str, Measured]) -> str:
     """Entries and what they cost. `counted` is how far istio_requests_total rose: it must equal `sent`."""
-    head = ("replay", "sent", "received", "counted", "seconds", "entries/s", "CPU µs/entry",
-            "entries/s per core", "h2load µs/entry")
-    return table(head, [
-        (
-            name,
-            f"{run.sent:,}",
-            f"{run.received:,}",
-            f"{run.counted:,}",
-            f"{run.seconds:.1f}",
-            f"{run.received / run.seconds:,.0f}",
-            f"{run.service_cpu_s / run.received * 1e6:.2f}",
-            f"{run.received / run.service_cpu_s:,.0f}",
-            f"{run.h2load_cpu_s / run.received * 1e6:.2f}",
-        )
-        for name, run in ((name, measured.replayed) for name, measured in replays.items())
-    ])
+    head = (
+        "replay",
+        "sent",
+        "received",
+        "counted",
+        "seconds",
+        "entries/s",
+        "CPU µs/entry",
+        "entries/s per core",
+        "h2load µs/entry",
+    )
+    return table(
+        head,
+        [
+            (
+                name,
+                f"{run.sent:,}",
+                f"{run.received:,}",
+                f"{run.counted:,}",
+                f"{run.seconds:.1f}",
+                f"{run.received / run.seconds:,.0f}",
+                f"{run.service_cpu_s / run.received * 1e6:.2f}",
+                f"{run.received / run.service_cpu_s:,.0f}",
+                f"{run.h2load_cpu_s / run.received * 1e6:.2f}",
+            )
+            for name, run in ((name, measured.replayed) for name, measured in replays.items())
+        ],
+    )
 
 
 def stages(replays: Mapping[str, Measured]) -> str:
@@ -48,37 +60,46 @@ def stages(replays: Mapping[str, Measured]) -> str:
 def memory(replays: Mapping[str, Measured]) -> str:
     """Resident memory of the service before, at most during, and after the replay; the page afterwards."""
     head = ("memory and page", "RSS idle MiB", "at load", "after", "samples", "page MiB", "scrape CPU s")
-    return table(head, [
-        (
-            name,
-            f"{measured.rss_idle_bytes / MIB:.0f}",
-            f"{measured.replayed.rss_peak_bytes / MIB:.0f}",
-            f"{measured.rss_after_bytes / MIB:.0f}",
-            f"{measured.scraped.samples:,}",
-            f"{measured.scraped.page_bytes / MIB:.1f}",
-            f"{measured.scraped.cpu_s:.2f}",
-        )
-        for name, measured in replays.items()
-    ])
+    return table(
+        head,
+        [
+            (
+                name,
+                f"{measured.rss_idle_bytes / MIB:.0f}",
+                f"{measured.replayed.rss_peak_bytes / MIB:.0f}",
+                f"{measured.rss_after_bytes / MIB:.0f}",
+                f"{measured.scraped.samples:,}",
+                f"{measured.scraped.page_bytes / MIB:.1f}",
+                f"{measured.scraped.cpu_s:.2f}",
+            )
+            for name, measured in replays.items()
+        ],
+    )
 
 
 def idle(figures: Idle) -> str:
     head = ("idle streams", "RSS KiB each", "CPU % of a core, all together")
-    return table(head, [
-        (
-            f"{figures.streams:,}",
-            f"{figures.rss_bytes_per_stream / KIB:.1f}",
-            f"{figures.cpu_ratio * 100:.1f}",
-        )
-    ])
+    return table(
+        head,
+        [
+            (
+                f"{figures.streams:,}",
+                f"{figures.rss_bytes_per_stream / KIB:.1f}",
+                f"{figures.cpu_ratio * 100:.1f}",
+            )
+        ],
+    )
 
 
 def latency(figures: Mapping[str, Latency]) -> str:
     head = ("received to visible", "samples", "p50 ms", "p99 ms", "max ms")
-    return table(head, [
-        (name, f"{it.samples}", f"{it.p50_ms:.0f}", f"{it.p99_ms:.0f}", f"{it.max_ms:.0f}")
-        for name, it in figures.items()
-    ])
+    return table(
+        head,
+        [
+            (name, f"{it.samples}", f"{it.p50_ms:.0f}", f"{it.p99_ms:.0f}", f"{it.max_ms:.0f}")
+            for name, it in figures.items()
+        ],
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -40,7 +40,8 @@ def istio_labels(count: int, rng: np.random.Generator) -> pl.DataFrame:
             f"{side}_workload": workloads,
             f"{side}_workload_namespace": namespaces,
             f"{side}_principal": [
-                f"spiffe://cluster.local/ns/{ns}/sa/{app}" for ns, app in zip(namespaces, apps, strict=True)],
+                f"spiffe://cluster.local/ns/{ns}/sa/{app}" for ns, app in zip(namespaces, apps, strict=True)
+            ],
             f"{side}_app": apps,
             f"{side}_version": [f"v{n % 3}" for n in number],
             f"{side}_canonical_service": apps,
@@ -50,20 +51,22 @@ def istio_labels(count: int, rng: np.random.Generator) -> pl.DataFrame:
 
     target = end("destination", destination)
     pairs = list(zip(target["destination_app"], target["destination_workload_namespace"], strict=True))
-    return pl.DataFrame({
-        "reporter": rng.choice(["source", "destination"], count),
-        **end("source", source),
-        **target,
-        "destination_service": [f"{app}.{ns}.svc.cluster.local" for app, ns in pairs],
-        "destination_service_name": [app for app, _ in pairs],
-        "destination_service_namespace": [ns for _, ns in pairs],
-        "request_protocol": ["http"] * count,
-        # Different in every row, so that no two label sets are equal.
-        "response_code": [str(200 + n) for n in range(count)],
-        "grpc_response_status": [""] * count,
-        "response_flags": rng.choice(["-", "UF", "URX"], count),
-        "connection_security_policy": rng.choice(["mutual_tls", "unknown"], count),
-    })
+    return pl.DataFrame(
+        {
+            "reporter": rng.choice(["source", "destination"], count),
+            **end("source", source),
+            **target,
+            "destination_service": [f"{app}.{ns}.svc.cluster.local" for app, ns in pairs],
+            "destination_service_name": [app for app, _ in pairs],
+            "destination_service_namespace": [ns for _, ns in pairs],
+            "request_protocol": ["http"] * count,
+            # Different in every row, so that no two label sets are equal.
+            "response_code": [str(200 + n) for n in range(count)],
+            "grpc_response_status": [""] * count,
+            "response_flags": rng.choice(["-", "UF", "URX"], count),
+            "connection_security_policy": rng.choice(["mutual_tls", "unknown"], count),
+        }
+    )
 
 
 def metric_batch(labels: pl.DataFrame, rng: np.random.Generator, sequence: int) -> Batch:
@@ -75,18 +78,28 @@ def metric_batch(labels: pl.DataFrame, rng: np.random.Generator, sequence: int) 
     for metric, unit in METRICS.items():
         histogram = metric in HISTOGRAMS
         buckets = rng.integers(0, 5, (count, len(BOUNDS) + 1)).astype(np.uint64)
-        exemplars = pl.DataFrame({
-            "trace_id": [rng.bytes(16).hex() for _ in range(count)],
-            "span_id": [rng.bytes(8).hex() for _ in range(count)],
-            "value": rng.uniform(1, 5000, count), "time": [now] * count})
-        frames.append(base.with_columns(
-            metric=pl.lit(metric), unit=pl.lit(unit),
-            kind=pl.lit("histogram" if histogram else "counter", dtype=METRIC_KIND),
-            value=pl.Series(rng.uniform(1, 1e6, count) if histogram else rng.integers(1, 50, count).astype(float)),
-            count=pl.Series(buckets.sum(axis=1)) if histogram else None,
-            bounds=pl.Series([BOUNDS] * count) if histogram else None,
-            buckets=pl.Series(buckets.tolist(), dtype=pl.List(pl.UInt64)) if histogram else None,
-            exemplar=exemplars.to_struct(), start=pl.lit(now), time=pl.lit(now)))
+        exemplars = pl.DataFrame(
+            {
+                "trace_id": [rng.bytes(16).hex() for _ in range(count)],
+                "span_id": [rng.bytes(8).hex() for _ in range(count)],
+                "value": rng.uniform(1, 5000, count),
+                "time": [now] * count,
+            }
+        )
+        frames.append(
+            base.with_columns(
+                metric=pl.lit(metric),
+                unit=pl.lit(unit),
+                kind=pl.lit("histogram" if histogram else "counter", dtype=METRIC_KIND),
+                value=pl.Series(rng.uniform(1, 1e6, count) if histogram else rng.integers(1, 50, count).astype(float)),
+                count=pl.Series(buckets.sum(axis=1)) if histogram else None,
+                bounds=pl.Series([BOUNDS] * count) if histogram else None,
+                buckets=pl.Series(buckets.tolist(), dtype=pl.List(pl.UInt64)) if histogram else None,
+                exemplar=exemplars.to_struct(),
+                start=pl.lit(now),
+                time=pl.lit(now),
+            )
+        )
     schema = SCHEMAS[Template.METRIC]
     casts = [pl.col(name) if name == "labels" else pl.col(name).cast(dtype) for name, dtype in schema.items()]
     return Batch(Template.METRIC, pl.concat([frame.select(casts) for frame in frames]), "bench", 0, sequence)
@@ -114,10 +127,12 @@ class ClientCollector:
 
 def cpu_seconds(work: Callable[[], object], rounds: int) -> float:
     """Give the best CPU time of some rounds."""
+
     def once() -> float:
         start = time.process_time()
         work()
         return time.process_time() - start
+
     return min(once() for _ in range(rounds))
 
 
@@ -154,8 +169,10 @@ def measure_export(rng: np.random.Generator, rounds: int) -> None:
         return sorted(times)
 
     times = asyncio.run(repeat())
-    print(f"export of {len(batch.rows):,} points: first (all label sets new) {first * 1e3:.1f} ms CPU, then median "
-          f"{times[rounds // 2] * 1e3:.2f} ms, p99 {times[rounds * 99 // 100] * 1e3:.2f} ms")
+    print(
+        f"export of {len(batch.rows):,} points: first (all label sets new) {first * 1e3:.1f} ms CPU, then median "
+        f"{times[rounds // 2] * 1e3:.2f} ms, p99 {times[rounds * 99 // 100] * 1e3:.2f} ms"
+    )
 
 
 def measure_scrape(samples: int, rng: np.random.Generator, rounds: int) -> None:
@@ -170,6 +187,7 @@ def measure_scrape(samples: int, rng: np.random.Generator, rounds: int) -> None:
     registry = CollectorRegistry()
     ours = {}
     for form, openmetrics in (("text 0.0.4", False), ("OpenMetrics", True)):
+
         def plain(openmetrics: bool = openmetrics) -> Iterator[bytes]:
             return page(registry, [adapter], openmetrics=openmetrics)
 
@@ -178,15 +196,19 @@ def measure_scrape(samples: int, rng: np.random.Generator, rounds: int) -> None:
             total = size(pieces())
             extra = peak_extra_bytes(lambda pieces=pieces: size(pieces()))
             ours[form, coding] = spent
-            print(f"  {form:11} {coding:8} {spent:.3f} s CPU, {total / 1e6:6.1f} MB, {count / spent:,.0f} samples/s, "
-                  f"peak extra {extra / 1e6:.2f} MB")
+            print(
+                f"  {form:11} {coding:8} {spent:.3f} s CPU, {total / 1e6:6.1f} MB, {count / spent:,.0f} samples/s, "
+                f"peak extra {extra / 1e6:.2f} MB"
+            )
     clients = CollectorRegistry()
     clients.register(ClientCollector(labels))
     for form, render in (("text 0.0.4", client_page), ("OpenMetrics", client_openmetrics_page)):
         spent = cpu_seconds(lambda render=render: render(clients), 1)
         extra = peak_extra_bytes(lambda render=render: render(clients))
-        print(f"  {form:11} prometheus-client: {spent:.2f} s CPU, {spent / ours[form, 'identity']:.0f} times ours, "
-              f"peak extra {extra / 1e6:.0f} MB")
+        print(
+            f"  {form:11} prometheus-client: {spent:.2f} s CPU, {spent / ours[form, 'identity']:.0f} times ours, "
+            f"peak extra {extra / 1e6:.0f} MB"
+        )
 
 
 def measure_rss(series: int, rng: np.random.Generator) -> None:
@@ -200,8 +222,10 @@ def measure_rss(series: int, rng: np.random.Generator) -> None:
         asyncio.run(adapter.export(metric_batch(part, rng, sequence)))
     stats = adapter.stats()
     grown = rss_bytes() - before
-    print(f"{sum(stats.series.values()):,} series of {stats.label_sets:,} label sets: RSS +{grown / 1e6:.0f} MB "
-          "(with what the allocator keeps of the batches)")
+    print(
+        f"{sum(stats.series.values()):,} series of {stats.label_sets:,} label sets: RSS +{grown / 1e6:.0f} MB "
+        "(with what the allocator keeps of the batches)"
+    )
     spent = cpu_seconds(lambda: size(adapter.exposition(openmetrics=False)), 1)
     print(f"  its page: {stats.label_sets * SAMPLES_PER_LABEL_SET:,} samples, {spent:.2f} s CPU")
 

@@ -78,23 +78,25 @@ def messages(
 def identifier(workload: Workload) -> StreamAccessLogsMessage.Identifier:
     """Give what a sidecar says of itself at the start of a stream: 61 KB, nearly all of it extensions."""
     metadata = Struct()
-    metadata.update({
-        "NAME": workload.pod,
-        "NAMESPACE": workload.namespace,
-        "WORKLOAD_NAME": workload.name,
-        "OWNER": f"kubernetes://apis/apps/v1/namespaces/{workload.namespace}/deployments/{workload.name}",
-        "SERVICE_ACCOUNT": workload.app,
-        "CLUSTER_ID": "Kubernetes",
-        "MESH_ID": "cluster.local",
-        "INSTANCE_IPS": workload.ip,
-        "ISTIO_VERSION": "1.30.0",
-        "LABELS": {
-            "app": workload.app,
-            "version": "v1",
-            "service.istio.io/canonical-name": workload.app,
-            "service.istio.io/canonical-revision": "v1",
-        },
-    })
+    metadata.update(
+        {
+            "NAME": workload.pod,
+            "NAMESPACE": workload.namespace,
+            "WORKLOAD_NAME": workload.name,
+            "OWNER": f"kubernetes://apis/apps/v1/namespaces/{workload.namespace}/deployments/{workload.name}",
+            "SERVICE_ACCOUNT": workload.app,
+            "CLUSTER_ID": "Kubernetes",
+            "MESH_ID": "cluster.local",
+            "INSTANCE_IPS": workload.ip,
+            "ISTIO_VERSION": "1.30.0",
+            "LABELS": {
+                "app": workload.app,
+                "version": "v1",
+                "service.istio.io/canonical-name": workload.app,
+                "service.istio.io/canonical-revision": "v1",
+            },
+        }
+    )
     node = Node(
         id=f"sidecar~{workload.ip}~{workload.pod}.{workload.namespace}~{workload.namespace}.svc.cluster.local",
         cluster=f"{workload.app}.{workload.namespace}",
@@ -110,8 +112,7 @@ def identifier(workload: Workload) -> StreamAccessLogsMessage.Identifier:
 def entries_of(mesh: Mesh, workload: Workload) -> list[als.HTTPAccessLogEntry]:
     """Give what the workload's sidecar logs, in an order in which requests may end."""
     entries = [
-        outbound(request) if request.client is workload else inbound(request)
-        for request in mesh.requests_of(workload)
+        outbound(request) if request.client is workload else inbound(request) for request in mesh.requests_of(workload)
     ]
     random.Random(workload.number).shuffle(entries)
     return entries
@@ -121,15 +122,17 @@ def outbound(request: Request) -> als.HTTPAccessLogEntry:
     """Give the client's sidecar's account of a request."""
     client, server = request.client, request.server
     entry = _entry(request, sidecar_us=400)
-    entry.common_properties.MergeFrom(als.AccessLogCommon(
-        downstream_remote_address=_address(client.ip, request.client_port),
-        downstream_direct_remote_address=_address(client.ip, request.client_port),
-        downstream_local_address=_address(f"10.96.{server.number // 250}.{server.number % 250 + 1}", 8080),
-        upstream_remote_address=_address(server.ip, 8080),
-        upstream_local_address=_address(client.ip, request.sidecar_port),
-        upstream_cluster=f"outbound|8080||{server.host}",
-        route_name="default",
-    ))
+    entry.common_properties.MergeFrom(
+        als.AccessLogCommon(
+            downstream_remote_address=_address(client.ip, request.client_port),
+            downstream_direct_remote_address=_address(client.ip, request.client_port),
+            downstream_local_address=_address(f"10.96.{server.number // 250}.{server.number % 250 + 1}", 8080),
+            upstream_remote_address=_address(server.ip, 8080),
+            upstream_local_address=_address(client.ip, request.sidecar_port),
+            upstream_cluster=f"outbound|8080||{server.host}",
+            route_name="default",
+        )
+    )
     return entry
 
 
@@ -137,22 +140,24 @@ def inbound(request: Request) -> als.HTTPAccessLogEntry:
     """Give the server's sidecar's account of a request."""
     client, server = request.client, request.server
     entry = _entry(request, sidecar_us=0)
-    entry.common_properties.MergeFrom(als.AccessLogCommon(
-        downstream_remote_address=_address(client.ip, request.sidecar_port),
-        downstream_direct_remote_address=_address(client.ip, request.sidecar_port),
-        downstream_local_address=_address(server.ip, 8080),
-        upstream_remote_address=_address(server.ip, 8080),
-        upstream_local_address=_address("127.0.0.6", request.client_port),
-        upstream_cluster="inbound|8080||",
-        route_name="default",
-        tls_properties=als.TLSProperties(
-            tls_version=als.TLSProperties.TLSv1_3,
-            tls_cipher_suite=UInt32Value(value=0x1302),
-            tls_sni_hostname=f"outbound_.8080_._.{server.host}",
-            local_certificate_properties=_certificate(server),
-            peer_certificate_properties=_certificate(client),
-        ),
-    ))
+    entry.common_properties.MergeFrom(
+        als.AccessLogCommon(
+            downstream_remote_address=_address(client.ip, request.sidecar_port),
+            downstream_direct_remote_address=_address(client.ip, request.sidecar_port),
+            downstream_local_address=_address(server.ip, 8080),
+            upstream_remote_address=_address(server.ip, 8080),
+            upstream_local_address=_address("127.0.0.6", request.client_port),
+            upstream_cluster="inbound|8080||",
+            route_name="default",
+            tls_properties=als.TLSProperties(
+                tls_version=als.TLSProperties.TLSv1_3,
+                tls_cipher_suite=UInt32Value(value=0x1302),
+                tls_sni_hostname=f"outbound_.8080_._.{server.host}",
+                local_certificate_properties=_certificate(server),
+                peer_certificate_properties=_certificate(client),
+            ),
+        )
+    )
     return entry
 
 

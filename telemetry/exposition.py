@@ -57,9 +57,11 @@ def escape(value: str) -> str:
 
 def escaped(column: pl.Expr) -> pl.Expr:
     """Do for a column of strings what `escape` does for one."""
-    return (column.str.replace_all("\\", r"\\", literal=True)
-            .str.replace_all('"', r"\"", literal=True)
-            .str.replace_all("\n", r"\n", literal=True))
+    return (
+        column.str.replace_all("\\", r"\\", literal=True)
+        .str.replace_all('"', r"\"", literal=True)
+        .str.replace_all("\n", r"\n", literal=True)
+    )
 
 
 def bound_text(bound: float, *, openmetrics: bool) -> str:
@@ -153,15 +155,25 @@ def histogram_lines(
     """
     head, width = name.encode(), len(cells)
     lines = [b"%b%b\n" % pair for pair in zip(cycle(cells), buckets, strict=False)]
-    return b"".join(_histogram_series(head, text, lines[at:at + width], total, buckets[at + width - 1])
-                    for at, text, total in zip(range(0, len(lines), width), labels, sums, strict=True))
+    return b"".join(
+        _histogram_series(head, text, lines[at : at + width], total, buckets[at + width - 1])
+        for at, text, total in zip(range(0, len(lines), width), labels, sums, strict=True)
+    )
 
 
 def _histogram_series(name: bytes, labels: bytes, lines: list[bytes], total: bytes, last: bytes) -> bytes:
     """Join one series' lines, all of which begin alike: the labels' kilobyte is written by memcpy alone."""
     head = b"%b_bucket{%b" % (name, labels + b"," if labels else b"")
     return b"%b%b%b_sum{%b} %b\n%b_count{%b} %b\n" % (
-        head, head.join(lines), name, labels, total, name, labels, last.split(b" ", 1)[0])
+        head,
+        head.join(lines),
+        name,
+        labels,
+        total,
+        name,
+        labels,
+        last.split(b" ", 1)[0],
+    )
 
 
 def _preferences(header: str) -> Iterator[tuple[str, dict[str, str], float]]:

@@ -13,7 +13,10 @@ class Decoded:
 
     @property
     def rejected(self) -> dict[str, int]:
-        """Entries (or rests of messages) kept out, by reason: malformed_entry, malformed_message, too_deep, no_common_properties."""
+        """Entries (or rests of messages) kept out, by reason.
+
+        malformed_entry, malformed_message, too_deep, no_common_properties.
+        """
 
     @property
     def repaired(self) -> dict[str, int]:
@@ -54,7 +57,8 @@ def decode_access_logs(
 ) -> Decoded:
     """Decode StreamAccessLogsMessage bytes; `nodes[i]` comes back in column `node` of message i's entries.
 
-    Releases the GIL. Never raises for what is in the messages. Raises ValueError when the two sequences differ in length.
+    Releases the GIL. Never raises for what is in the messages. Raises ValueError when the two
+    sequences differ in length.
     """
 
 def inspect(message: bytes) -> tuple[Identifier | None, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from telemetry.attributes import ATTRIBUTES
+from telemetry.attributes import ATTRIBUTES, Attribute
 from telemetry.processors.istio_labels import HTTP_LABELS, TCP_LABELS
 from telemetry.selfmetrics import SelfMetrics
 
@@ -34,10 +34,10 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 def attributes_page() -> str:
     """Give docs/attributes.md."""
-    rows = [
-        (f"`{one.name}`", f"{one.dtype}".replace("time_unit=", ""), one.unit, one.meaning, one.origin)
-        for one in ATTRIBUTES
-    ]
+
+    def row(one: Attribute) -> tuple[str, ...]:
+        return f"`{one.name}`", f"{one.dtype}".replace("time_unit=", ""), one.unit, one.meaning, one.origin
+
     return (
         "# Attributes\n\n"
         "The columns of a LOGENTRY batch, in their order. What isn't known is null. Generated from\n"
@@ -45,7 +45,7 @@ def attributes_page() -> str:
         "*Istio's label order:* the canonical service is the first set of the labels\n"
         "`service.istio.io/canonical-name`, `app.kubernetes.io/name`, `app`, else the workload's name; the canonical\n"
         "revision that of `service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, else `latest`.\n\n"
-        + _table(("attribute", "type", "unit", "meaning", "from"), *rows)
+        + _table(("attribute", "type", "unit", "meaning", "from"), *map(row, ATTRIBUTES))
         + "\n"
     )
 

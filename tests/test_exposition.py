@@ -20,33 +20,55 @@ from telemetry.exposition import (
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1")
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
 PROMETHEUS_3 = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;"
-    "q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2")
+    "q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
-@pytest.mark.parametrize(("accept", "openmetrics"), [
-    (PROMETHEUS_2, True), (PROMETHEUS_3, True), ("application/openmetrics-text", True), (BROWSER, False), ("", False),
-    ("*/*", False), ("text/plain;version=0.0.4", False), ("application/openmetrics-text;version=0.0.1", False),
-    ("application/openmetrics-text;q=0", False), ("application/openmetrics-text;q=0.3,text/plain;q=0.9", False),
-    ('Application/OpenMetrics-Text; version="1.0.0"', True), ("application/openmetrics-text;q=high", False),
-    (";;=,,q=", False),
-])
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        (PROMETHEUS_2, True),
+        (PROMETHEUS_3, True),
+        ("application/openmetrics-text", True),
+        (BROWSER, False),
+        ("", False),
+        ("*/*", False),
+        ("text/plain;version=0.0.4", False),
+        ("application/openmetrics-text;version=0.0.1", False),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=0.3,text/plain;q=0.9", False),
+        ('Application/OpenMetrics-Text; version="1.0.0"', True),
+        ("application/openmetrics-text;q=high", False),
+        (";;=,,q=", False),
+    ],
+)
 def test_openmetrics_is_chosen_when_it_is_named_and_wanted_most(accept: str, openmetrics: bool) -> None:
     assert prefers_openmetrics(accept) is openmetrics
 
 
-@pytest.mark.parametrize(("header", "gzip"), [
-    ("gzip", True), ("deflate, GZIP;q=0.5", True), ("*", True), ("", False), ("identity", False),
-    ("gzip;q=0, *", False), ("gzip;q=0", False), ("*;q=0", False),
-])
+@pytest.mark.parametrize(
+    ("header", "gzip"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("*", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0, *", False),
+        ("gzip;q=0", False),
+        ("*;q=0", False),
+    ],
+)
 def test_gzip_is_used_when_the_client_takes_it(header: str, gzip: bool) -> None:
     assert accepts_gzip(header) is gzip
 
 
-@given(st.lists(st.one_of(st.floats(), st.integers(-2**53, 2**53).map(float)), max_size=30))
+@given(st.lists(st.one_of(st.floats(), st.integers(-(2**53), 2**53).map(float)), max_size=30))
 def test_numbers_read_back_the_same_and_whole_ones_have_no_exponent(values: list[float]) -> None:
     texts = number_texts(np.array(values, np.float64))
     assert len(texts) == len(values)
@@ -60,10 +82,17 @@ def test_numbers_that_are_not_finite_are_written_as_go_does() -> None:
     assert number_texts(np.array([math.nan, math.inf, -math.inf, 0.5])) == [b"NaN", b"+Inf", b"-Inf", b"0.5"]
 
 
-@pytest.mark.parametrize(("bound", "text", "openmetrics"), [
-    (0.5, "0.5", "0.5"), (1.0, "1", "1.0"), (600000.0, "600000", "600000.0"), (3600000.0, "3600000", "3.6e+06"),
-    (math.inf, "+Inf", "+Inf"), (1e-7, "1e-7", "1e-07"),
-])
+@pytest.mark.parametrize(
+    ("bound", "text", "openmetrics"),
+    [
+        (0.5, "0.5", "0.5"),
+        (1.0, "1", "1.0"),
+        (600000.0, "600000", "600000.0"),
+        (3600000.0, "3600000", "3.6e+06"),
+        (math.inf, "+Inf", "+Inf"),
+        (1e-7, "1e-7", "1e-07"),
+    ],
+)
 def test_bounds_are_as_envoy_writes_and_canonical_in_openmetrics(bound: float, text: str, openmetrics: str) -> None:
     assert bound_text(bound, openmetrics=False) == text
     assert bound_text(bound, openmetrics=True) == openmetrics
@@ -75,7 +104,7 @@ def test_help_texts_and_label_values_come_back_whatever_is_in_them(text: str) ->
         page = family_head("a_total", "counter", text="x" + text + "x", openmetrics=openmetrics)
         page += scalar_lines("a_total", [f'a="{escape(text)}"'.encode()], [b"1"])
         page += b"# EOF\n" if openmetrics else b""
-        family, = parse(page.decode())
+        (family,) = parse(page.decode())
         assert family.documentation == "x" + text + "x"
         assert family.samples[0].labels == {"a": text}
 
@@ -90,4 +119,5 @@ def test_an_exemplar_needs_an_id_and_a_finite_value_and_escapes_what_is_hostile(
     assert exemplar_text("", "", 1.0, 5) == b""
     assert exemplar_text("a", "", math.inf, 5) == b""
     assert exemplar_text('"\n\\', "s", 0.25, 1_700_000_000_123_456_789) == (
-        b' # {trace_id="\\"\\n\\\\",span_id="s"} 0.25 1700000000.123')
+        b' # {trace_id="\\"\\n\\\\",span_id="s"} 0.25 1700000000.123'
+    )

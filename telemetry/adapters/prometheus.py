@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
 from types import TracebackType
 from typing import ClassVar
 
@@ -22,6 +21,7 @@ from telemetry.exposition import (
     number_texts,
     scalar_lines,
 )
+from telemetry.options import Seconds
 from telemetry.series.families import Families, Stats, occupied_names
 from telemetry.series.family import Expiry, Family, Rows
 
@@ -32,12 +32,15 @@ _LINE_BYTES = 64
 """About what a line takes beside the labels."""
 
 _OWN = {
-    "telemetry_prometheus_series": (
-        "gauge", "Series on the page, by metric, overflow series not counted."),
+    "telemetry_prometheus_series": ("gauge", "Series on the page, by metric, overflow series not counted."),
     "telemetry_prometheus_overflow_points_total": (
-        "counter", "Points added to a metric's overflow series for lack of room."),
+        "counter",
+        "Points added to a metric's overflow series for lack of room.",
+    ),
     "telemetry_prometheus_expired_series_total": (
-        "counter", "Series dropped because nothing had changed for expire_after."),
+        "counter",
+        "Series dropped because nothing had changed for expire_after.",
+    ),
 }
 _RESERVED = frozenset(name for metric, (kind, _) in _OWN.items() for name in occupied_names(metric, kind))
 
@@ -52,23 +55,29 @@ class Prometheus(AbstractAsyncContextManager["Prometheus"]):
     class Config(BaseModel):
         """What can be set."""
 
-        model_config = ConfigDict(extra="forbid", frozen=True)
+        model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
         max_series: int = Field(
-            default=100_000, gt=0, le=10_000_000,
+            default=100_000,
+            gt=0,
+            le=10_000_000,
             description="How many series are kept, over all metrics: a label set counts once for each metric "
             "that has it, a histogram as one. The points of further label sets go to one series of the metric, "
-            'labelled otel_metric_overflow="true", so that totals stay exact.')
-        expire_after: timedelta = Field(
-            default=timedelta(minutes=15), ge=timedelta(seconds=1),
-            description="How long a series is kept without a change: seconds, or ISO 8601 such as PT15M. It is "
-            "never dropped before a completed scrape has shown its last change, unless none came for four times "
-            "as long.")
+            'labelled otel_metric_overflow="true", so that totals stay exact.',
+        )
+        expire_after_s: Seconds = Field(
+            default=900.0,
+            ge=1,
+            alias="expire_after",
+            description="How long a series is kept without a change. It is never dropped before a completed scrape "
+            "has shown its last change, unless none came for four times "
+            "as long.",
+        )
 
     accepts: ClassVar[frozenset[Template]] = frozenset({Template.METRIC})
 
     def __init__(self, config: Config, *, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        self._expire_after_ns = int(config.expire_after / timedelta(microseconds=1)) * 1000
+        self._expire_after_ns = int(config.expire_after_s * 1e9)
         self._clock = clock
         self._lock = threading.Lock()
         self._families = Families(config.max_series, _RESERVED)
@@ -133,9 +142,7 @@ class Prometheus(AbstractAsyncContextManager["Prometheus"]):
             text = b""
 
 
-def _lines(
-    family: Family, rows: Rows, labels: list[bytes], bounds: NDArray[np.float64], *, openmetrics: bool
-) -> bytes:
+def _lines(family: Family, rows: Rows, labels: list[bytes], bounds: NDArray[np.float64], *, openmetrics: bool) -> bytes:
     """Write the lines of these series."""
     totals = number_texts(rows["value"])
     if family.kind != "histogram":

@@ -57,7 +57,5 @@ def _with_ends(lines: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
         source_workload=pl.when(reported_by_source)
         .then("workload")
         .otherwise(workload_at("downstream_direct_remote_address")),
-        destination_workload=pl.when(reported_by_source)
-        .then(workload_at("upstream_host"))
-        .otherwise("workload"),
+        destination_workload=pl.when(reported_by_source).then(workload_at("upstream_host")).otherwise("workload"),
     ).drop("workload")

@@ -35,9 +35,7 @@ class CertificatePaths:
     authority: Path
 
 
-def issue_certificates(
-    workloads: Iterable[Workload], folder: Path, now: datetime
-) -> dict[str, CertificatePaths]:
+def issue_certificates(workloads: Iterable[Workload], folder: Path, now: datetime) -> dict[str, CertificatePaths]:
     """Make an authority, and by workload name a certificate for client and server use that lasts a day.
 
     The authority's key stays in memory and is forgotten; only their owner may read the workloads' keys.
@@ -58,9 +56,7 @@ def _issue(workload: Workload, folder: Path, authority: _Authority, now: datetim
             now=now,
         )
         # RFC 5280: critical, since the subject is empty.
-        .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(workload.spiffe_id)]), critical=True
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(workload.spiffe_id)]), critical=True)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(

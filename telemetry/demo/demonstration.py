@@ -111,9 +111,7 @@ class Demonstration:
         return compare.counted(await self._readings.counters())
 
     async def _nodes_reach(self, envoys: int) -> bool:
-        nodes = (
-            sample for sample in await self._readings.page() if sample.name == "telemetry_receiver_nodes"
-        )
+        nodes = (sample for sample in await self._readings.page() if sample.name == "telemetry_receiver_nodes")
         return any(sample.value >= envoys for sample in nodes)
 
     def _traffic(self) -> Traffic:

@@ -79,9 +79,7 @@ class Mesh:
         `drained`: let an Envoy finish its requests and report them first; else it loses what it still buffers.
         """
         if drained and name != "apps":
-            await drain(
-                self._probe, self._admin_url(self.topology.workload(name)), self._buffer_flush_interval_s
-            )
+            await drain(self._probe, self._admin_url(self.topology.workload(name)), self._buffer_flush_interval_s)
         await self._processes[name].stop()
         await self._processes[name].start()
 
@@ -104,12 +102,9 @@ class Mesh:
         await self._stack.aclose()
 
     def _prepare(self) -> dict[str, Process]:
-        certificates = issue_certificates(
-            self.topology.workloads, self.folder / "certificates", datetime.now(UTC)
-        )
+        certificates = issue_certificates(self.topology.workloads, self.folder / "certificates", datetime.now(UTC))
         envoys = {
-            workload.name: self._envoy(workload, certificates[workload.name])
-            for workload in self.topology.workloads
+            workload.name: self._envoy(workload, certificates[workload.name]) for workload in self.topology.workloads
         }
         return {**envoys, "apps": self._apps()}
 

@@ -63,7 +63,5 @@ class PageRates:
 
 def _values(samples: Iterable[Sample]) -> dict[_Series, float]:
     return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for sample in samples
-        if sample.name in _NAMES
+        (sample.name, frozenset(sample.labels.items())): sample.value for sample in samples if sample.name in _NAMES
     }

@@ -63,9 +63,7 @@ async def _start(options: Options, folder: Path, client: httpx.AsyncClient, stac
     network = stack.enter_context(claimed_network())
     await stack.enter_async_context(service(options.als_address, options.http_address, folder, client))
     if options.prometheus_address is not None:
-        await stack.enter_async_context(
-            prometheus(options.http_address, options.prometheus_address, folder, client)
-        )
+        await stack.enter_async_context(prometheus(options.http_address, options.prometheus_address, folder, client))
     mesh = Mesh(
         bookinfo(network),
         host_and_port(options.als_address),

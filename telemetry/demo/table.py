@@ -18,9 +18,7 @@ _WARNING_RATIO = 0.01
 
 def edges_table(edges: Iterable[Edge], caption: str) -> Table:
     """Show the golden signals, one edge a row."""
-    table = Table(
-        title="Golden signals per edge", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left"
-    )
+    table = Table(title="Golden signals per edge", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     for heading in ("source", "destination"):
         table.add_column(heading, overflow="fold")
     for heading in ("req/s", "errors", *(f"p{quantile * 100:g} ms" for quantile in QUANTILES), "TCP B/s"):
@@ -39,9 +37,7 @@ def edges_table(edges: Iterable[Edge], caption: str) -> Table:
 
 def comparison_table(comparison: pl.DataFrame) -> Table:
     """Show what `compare` gave; where the two sides differ, in red."""
-    table = Table(
-        title="What Envoys wrote to their own access logs, and what was counted", box=box.SIMPLE_HEAD
-    )
+    table = Table(title="What Envoys wrote to their own access logs, and what was counted", box=box.SIMPLE_HEAD)
     for heading in ("counter", "reporter", "source", "destination", "code"):
         table.add_column(heading, overflow="fold")
     for heading in ("Envoy wrote", "we counted"):

@@ -29,9 +29,7 @@ class Traffic:
     `in_flight_limit` requests were waiting for answers already.
     """
 
-    def __init__(
-        self, gateway_url: str, per_s: float = 20.0, *, seed: int = 0, in_flight_limit: int = 1000
-    ) -> None:
+    def __init__(self, gateway_url: str, per_s: float = 20.0, *, seed: int = 0, in_flight_limit: int = 1000) -> None:
         self.sent = 0
         self.skipped = 0
         self.answers: Counter[int] = Counter()

@@ -33,7 +33,8 @@ def metrics_router(registry: CollectorRegistry, scraped: Callable[[], Sequence[S
             pieces = compressed(pieces)
             headers["Content-Encoding"] = "gzip"
         return StreamingResponse(
-            _threaded(pieces), headers=headers, media_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE)
+            _threaded(pieces), headers=headers, media_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE
+        )
 
     return router
 

@@ -21,12 +21,20 @@ Rows = NDArray[np.void]
 
 def _row_type(buckets: int) -> np.dtype[Any]:
     """Give the columns of a series; `set` is its label set's number, NONE where the row is free."""
-    return np.dtype([
-        ("set", np.int32), ("value", np.float64), ("last_ns", np.int64), ("birth", np.int64),
-        ("trace_id", object), ("span_id", object), ("exemplar_value", np.float64), ("exemplar_ns", np.int64),
-        ("exemplar_kept_ns", np.int64),
-        ("buckets", np.int64, (buckets,)),
-    ])
+    return np.dtype(
+        [
+            ("set", np.int32),
+            ("value", np.float64),
+            ("last_ns", np.int64),
+            ("birth", np.int64),
+            ("trace_id", object),
+            ("span_id", object),
+            ("exemplar_value", np.float64),
+            ("exemplar_ns", np.int64),
+            ("exemplar_kept_ns", np.int64),
+            ("buckets", np.int64, (buckets,)),
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,7 @@ class Family:
         """Say whether there would be at most as many bounds after points with these."""
         return np.array_equal(self.bounds, bounds) or len(np.union1d(self.bounds, bounds)) <= most
 
-    def add(
-        self, points: Points, sets: NDArray[np.int32], *, room: int, now_ns: int, birth: int
-    ) -> NDArray[np.int32]:
+    def add(self, points: Points, sets: NDArray[np.int32], *, room: int, now_ns: int, birth: int) -> NDArray[np.int32]:
         """Add points of these label sets; give the sets that have become series, at most `room`.
 
         The rest is folded into the overflow series, where counters and histograms add up and a gauge's last
@@ -158,7 +164,7 @@ class Family:
 
     def expire(self, expiry: Expiry) -> NDArray[np.int32]:
         """Drop the series that are due; give their label sets."""
-        rows = self._rows[:self._end]
+        rows = self._rows[: self._end]
         gone = np.flatnonzero((rows["set"] != NONE) & expiry.due(rows["last_ns"]))
         sets: NDArray[np.int32] = rows["set"][gone]
         self._row_of[sets] = NONE
@@ -168,7 +174,7 @@ class Family:
 
     def piece(self, start: int, stop: int, before: int) -> Rows:
         """Copy the series in these rows that were born before `before`."""
-        rows = self._rows[start:min(stop, self._end)]
+        rows = self._rows[start : min(stop, self._end)]
         copy: Rows = rows[(rows["set"] != NONE) & (rows["birth"] < before)]
         return copy
 
@@ -178,7 +184,7 @@ def _grown(array: NDArray[_T], length: int) -> NDArray[_T]:
     if length <= len(array):
         return array
     longer: NDArray[_T] = np.zeros(max(length, 2 * len(array)), array.dtype)
-    longer[:len(array)] = array
+    longer[: len(array)] = array
     return longer
 
 

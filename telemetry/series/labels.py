@@ -93,7 +93,7 @@ class LabelSets:
     def numbers(self, series: pl.Series) -> NDArray[np.int32]:
         """Give the number of each known key, NONE for the others."""
         keys = series.to_numpy()
-        distinct = keys[:_period(keys)].tolist()
+        distinct = keys[: _period(keys)].tolist()
         numbers = np.fromiter(map(self._keys.get, distinct, repeat(NONE)), np.int32, len(distinct))
         return np.tile(numbers, len(keys) // max(len(distinct), 1))
 

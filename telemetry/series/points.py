@@ -84,7 +84,11 @@ def points_of(rows: pl.DataFrame) -> Iterator[Points]:
         histogram = kind == "histogram"
         for part in _uniform(metric, here, bounds, buckets) if histogram else (here,):
             points = Points(
-                metric, kind, unit or "", order[part], values[part],
+                metric,
+                kind,
+                unit or "",
+                order[part],
+                values[part],
                 bounds=bounds.row(part[0]).astype(np.float64) if histogram else _NO_BOUNDS,
                 buckets=buckets.matrix(part).view(np.int64) if histogram else None,
                 exemplars=_part(exemplars, part),
@@ -115,14 +119,14 @@ class _Lists:
     def row(self, row: int) -> NDArray[Any]:
         """Give one list."""
         end = self._ends[row]
-        values: NDArray[Any] = self._flat[end - self.lengths[row]:end]
+        values: NDArray[Any] = self._flat[end - self.lengths[row] : end]
         return values
 
     def matrix(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Give some rows' lists, which are equally long: a view when the rows are neighbours."""
         width, start = self.lengths[rows[0]], self._ends[rows[0]] - self.lengths[rows[0]]
         if rows[-1] - rows[0] + 1 == len(rows):
-            return self._flat[start:start + len(rows) * width].reshape(len(rows), width)
+            return self._flat[start : start + len(rows) * width].reshape(len(rows), width)
         values: NDArray[Any] = self._flat[(self._ends[rows] - width)[:, np.newaxis] + np.arange(width)]
         return values
 
@@ -149,8 +153,10 @@ def _exemplars(column: pl.Series) -> Exemplars | None:
         return None
     trace_id, value = pl.col("trace_id"), pl.col("value")
     fields = column.struct.unnest().with_columns(
-        pl.col("span_id").fill_null(""), pl.col("time").to_physical().fill_null(0),
-        present=((trace_id.str.len_bytes() > 0) & value.is_finite()).fill_null(value=False))
+        pl.col("span_id").fill_null(""),
+        pl.col("time").to_physical().fill_null(0),
+        present=((trace_id.str.len_bytes() > 0) & value.is_finite()).fill_null(value=False),
+    )
     return Exemplars(fields["present"].to_numpy(), np.arange(len(fields)), fields.drop("present"))
 
 

@@ -34,12 +34,18 @@ class Point:
         histogram = bool(self.buckets)
         hashed = hash(tuple(sorted(self.labels.items()))) & (2**64 - 1)
         return {
-            "metric": self.metric, "unit": self.unit, "labels": dict(self.labels), "value": self.value,
+            "metric": self.metric,
+            "unit": self.unit,
+            "labels": dict(self.labels),
+            "value": self.value,
             "kind": self.kind or ("histogram" if histogram else "counter"),
             "series": hashed if self.series is None else self.series,
             "count": sum(filter(None, self.buckets)) if histogram else None,
-            "bounds": list(self.bounds) if histogram else None, "buckets": list(self.buckets) if histogram else None,
-            "exemplar": self.exemplar, "start": START, "time": START,
+            "bounds": list(self.bounds) if histogram else None,
+            "buckets": list(self.buckets) if histogram else None,
+            "exemplar": self.exemplar,
+            "start": START,
+            "time": START,
         }
 
 

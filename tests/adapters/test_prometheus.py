@@ -17,12 +17,14 @@ def test_the_adapter_is_scraped() -> None:
 async def test_deltas_of_a_counter_add_up_within_a_batch_and_between_batches() -> None:
     mesh = Mesh()
     a, b = {"reporter": "source"}, {"reporter": "destination"}
-    await mesh.export(Point("istio_requests_total", a, 2), Point("istio_requests_total", b, 5),
-                      Point("istio_requests_total", a, 3))
+    await mesh.export(
+        Point("istio_requests_total", a, 2), Point("istio_requests_total", b, 5), Point("istio_requests_total", a, 3)
+    )
     await mesh.export(Point("istio_requests_total", a, 1))
     assert mesh.page() == {
         series("istio_requests_total", reporter="source"): 6,
-        series("istio_requests_total", reporter="destination"): 5}
+        series("istio_requests_total", reporter="destination"): 5,
+    }
 
 
 async def test_the_last_value_of_a_gauge_wins() -> None:
@@ -35,13 +37,18 @@ async def test_the_last_value_of_a_gauge_wins() -> None:
 async def test_buckets_of_a_histogram_are_shown_cumulated_with_sum_and_count(openmetrics: bool) -> None:
     mesh = Mesh()
     await mesh.export(Point(DURATION, {"a": "x"}, 20.5, buckets=(1, 2, 0, 1)))
-    await mesh.export(Point(DURATION, {"a": "x"}, 4, buckets=(0, 1, 0, 0)),
-                      Point(DURATION, {"a": "x"}, 1, buckets=(1, 0, 0, 0)))
+    await mesh.export(
+        Point(DURATION, {"a": "x"}, 4, buckets=(0, 1, 0, 0)), Point(DURATION, {"a": "x"}, 1, buckets=(1, 0, 0, 0))
+    )
     one, ten, hundred = ("1.0", "10.0", "100.0") if openmetrics else ("1", "10", "100")
     assert mesh.page(openmetrics=openmetrics) == {
-        series(f"{DURATION}_bucket", a="x", le=one): 2, series(f"{DURATION}_bucket", a="x", le=ten): 5,
-        series(f"{DURATION}_bucket", a="x", le=hundred): 5, series(f"{DURATION}_bucket", a="x", le="+Inf"): 6,
-        series(f"{DURATION}_sum", a="x"): 25.5, series(f"{DURATION}_count", a="x"): 6}
+        series(f"{DURATION}_bucket", a="x", le=one): 2,
+        series(f"{DURATION}_bucket", a="x", le=ten): 5,
+        series(f"{DURATION}_bucket", a="x", le=hundred): 5,
+        series(f"{DURATION}_bucket", a="x", le="+Inf"): 6,
+        series(f"{DURATION}_sum", a="x"): 25.5,
+        series(f"{DURATION}_count", a="x"): 6,
+    }
 
 
 async def test_a_histogram_may_have_no_bounds_and_a_series_no_labels() -> None:
@@ -49,7 +56,10 @@ async def test_a_histogram_may_have_no_bounds_and_a_series_no_labels() -> None:
     await mesh.export(Point("h", {}, 3, buckets=(2,), bounds=()))
     for openmetrics in (False, True):
         assert mesh.page(openmetrics=openmetrics) == {
-            series("h_bucket", le="+Inf"): 2, series("h_sum"): 3, series("h_count"): 2}
+            series("h_bucket", le="+Inf"): 2,
+            series("h_sum"): 3,
+            series("h_count"): 2,
+        }
 
 
 async def test_the_text_is_as_envoy_writes_it() -> None:
@@ -57,22 +67,30 @@ async def test_the_text_is_as_envoy_writes_it() -> None:
     bounds = (0.5, 1.0, 3600000.0)
     await mesh.export(Point("a_bytes", {"b": "", "a": None}, 1e15, buckets=(1, 0, 0, 0), bounds=bounds, unit="By"))
     assert mesh.text().startswith(
-        b'# TYPE a_bytes histogram\n'
+        b"# TYPE a_bytes histogram\n"
         b'a_bytes_bucket{a="",b="",le="0.5"} 1\na_bytes_bucket{a="",b="",le="1"} 1\n'
         b'a_bytes_bucket{a="",b="",le="3600000"} 1\na_bytes_bucket{a="",b="",le="+Inf"} 1\n'
-        b'a_bytes_sum{a="",b=""} 1000000000000000\na_bytes_count{a="",b=""} 1\n')
+        b'a_bytes_sum{a="",b=""} 1000000000000000\na_bytes_count{a="",b=""} 1\n'
+    )
 
 
 async def test_openmetrics_takes_total_off_the_family_and_names_a_unit_only_if_the_name_ends_in_it() -> None:
     mesh = Mesh()
     labels = {"a": "x"}
-    await mesh.export(Point("istio_tcp_sent_bytes_total", labels, unit="By"), Point("istio_requests_total", labels),
-                      Point(DURATION, labels, buckets=(1, 0, 0, 0), unit="ms"), Point("odd", labels))
+    await mesh.export(
+        Point("istio_tcp_sent_bytes_total", labels, unit="By"),
+        Point("istio_requests_total", labels),
+        Point(DURATION, labels, buckets=(1, 0, 0, 0), unit="ms"),
+        Point("odd", labels),
+    )
     families = {family.name: family for family in parse_openmetrics(mesh.text(openmetrics=True).decode())}
     found = {name: (each.type, each.unit) for name, each in families.items() if not name.startswith("telemetry")}
     assert found == {
-        "istio_tcp_sent_bytes": ("counter", "bytes"), "istio_requests": ("counter", ""),
-        DURATION: ("histogram", "milliseconds"), "odd": ("unknown", "")}
+        "istio_tcp_sent_bytes": ("counter", "bytes"),
+        "istio_requests": ("counter", ""),
+        DURATION: ("histogram", "milliseconds"),
+        "odd": ("unknown", ""),
+    }
 
 
 async def test_a_metric_fed_with_different_label_names_stands_together() -> None:
@@ -118,10 +136,15 @@ async def test_endless_new_series_numbers_for_the_same_labels_take_no_endless_me
 async def test_other_bounds_of_the_same_histogram_join_the_earlier_ones() -> None:
     mesh = Mesh()
     await mesh.export(Point("h", {"a": "x"}, 5, buckets=(1, 1, 1), bounds=(1, 10)))
-    await mesh.export(Point("h", {"a": "x"}, 5, buckets=(1, 1, 1), bounds=(5, 10)),
-                      Point("h", {"a": "y"}, 5, buckets=(1, 0), bounds=(1,)))
-    buckets = {dict(labels)["le"]: value for (name, labels), value in mesh.page().items()
-               if name == "h_bucket" and ("a", "x") in labels}
+    await mesh.export(
+        Point("h", {"a": "x"}, 5, buckets=(1, 1, 1), bounds=(5, 10)),
+        Point("h", {"a": "y"}, 5, buckets=(1, 0), bounds=(1,)),
+    )
+    buckets = {
+        dict(labels)["le"]: value
+        for (name, labels), value in mesh.page().items()
+        if name == "h_bucket" and ("a", "x") in labels
+    }
     assert buckets == {"1": 1, "5": 2, "10": 4, "+Inf": 6}
 
 
@@ -137,9 +160,11 @@ async def test_metrics_that_alternate_row_by_row_are_told_apart() -> None:
 
 async def test_an_exemplar_stands_at_the_bucket_into_which_it_falls() -> None:
     mesh = Mesh()
-    await mesh.export(Point(DURATION, {"a": "x"}, 7, buckets=(0, 1, 0, 0), exemplar=EXEMPLAR),
-                      Point("n_total", {"a": "x"}, 1, exemplar={**EXEMPLAR, "span_id": None}),
-                      Point("g", {"a": "x"}, 1, kind="gauge", exemplar=EXEMPLAR))
+    await mesh.export(
+        Point(DURATION, {"a": "x"}, 7, buckets=(0, 1, 0, 0), exemplar=EXEMPLAR),
+        Point("n_total", {"a": "x"}, 1, exemplar={**EXEMPLAR, "span_id": None}),
+        Point("g", {"a": "x"}, 1, kind="gauge", exemplar=EXEMPLAR),
+    )
     families = parse_openmetrics(mesh.text(openmetrics=True).decode())
     samples = [sample for family in families for sample in family.samples if sample.exemplar]
     found = {(sample.name, sample.labels.get("le")): sample.exemplar for sample in samples}

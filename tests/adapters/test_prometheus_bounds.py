@@ -117,8 +117,10 @@ async def test_where_nobody_scrapes_series_go_after_four_times_their_time(minute
 async def test_the_rows_and_texts_of_expired_series_are_used_again() -> None:
     mesh = Mesh(expire_after=60)
     for generation in range(20):
-        await mesh.export(*(Point("h", {"i": f"{generation}-{i}"}, 1, buckets=(1, 0, 0, 0)) for i in range(50)),
-                          Point("keep_total", {"i": "keep"}))
+        await mesh.export(
+            *(Point("h", {"i": f"{generation}-{i}"}, 1, buckets=(1, 0, 0, 0)) for i in range(50)),
+            Point("keep_total", {"i": "keep"}),
+        )
         assert len(mesh.page()) == 50 * 6 + 1
         mesh.now_s += 1
         mesh.page()

@@ -12,7 +12,8 @@ from tests.adapters.pages import BOUNDS, Mesh, Point, read
 # Everything that a Polars string can hold: any text but lone surrogates, hostile characters often.
 VALUES = st.one_of(
     st.sampled_from(["", "a", "b", "\\", '"', "\n", '\\"', "\\n", "\r", "\x00", "} 1 # {", 'x",y="z', "\u2028"]),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+)
 # Dyadic, so that sums are exact in every order.
 NUMBERS = st.integers(0, 2**40).map(lambda n: n / 4)
 BUCKETS = st.lists(st.integers(0, 2**30), min_size=len(BOUNDS) + 1, max_size=len(BOUNDS) + 1)
@@ -26,6 +27,7 @@ def batches(draw: st.DrawFn) -> list[list[Point]]:
         counters = st.builds(Point, st.sampled_from(["x_total", "y_total"]), labels, NUMBERS)
         histograms = st.builds(Point, st.just("h"), labels, NUMBERS, BUCKETS)
         return draw(st.lists(st.one_of(counters, histograms), min_size=1, max_size=6))
+
     return [one_batch() for _ in range(draw(st.integers(1, 4)))]
 
 
@@ -39,7 +41,7 @@ def expected(sent: list[list[Point]], le: tuple[str, ...]) -> Counter:
         totals["h_sum", labels] += point.value
         totals["h_count", labels] += sum(point.buckets)
         for i, bound in enumerate(le):
-            totals["h_bucket", labels | {("le", bound)}] += sum(point.buckets[:i + 1])
+            totals["h_bucket", labels | {("le", bound)}] += sum(point.buckets[: i + 1])
     return totals
 
 
@@ -51,8 +53,10 @@ def test_parsed_totals_are_the_sums_of_what_was_exported_and_labels_come_back_ex
     mesh = Mesh()
     for points in sent:
         asyncio.run(mesh.export(*points))
-    page = {(name, frozenset(label for label in labels if label[1])): value
-            for (name, labels), value in mesh.page(openmetrics=openmetrics).items()}
+    page = {
+        (name, frozenset(label for label in labels if label[1])): value
+        for (name, labels), value in mesh.page(openmetrics=openmetrics).items()
+    }
     assert page == expected(sent, ("1.0", "10.0", "100.0", "+Inf") if openmetrics else ("1", "10", "100", "+Inf"))
 
 
@@ -82,8 +86,11 @@ async def test_each_page_is_consistent_while_exports_go_on() -> None:
         while not done.is_set():
             page = read(mesh.text(openmetrics=openmetrics), openmetrics=openmetrics)
             counts = {labels: value for (name, labels), value in page.items() if name == "h_count"}
-            last = {labels - {("le", "+Inf")}: value for (name, labels), value in page.items()
-                    if name == "h_bucket" and ("le", "+Inf") in labels}
+            last = {
+                labels - {("le", "+Inf")}: value
+                for (name, labels), value in page.items()
+                if name == "h_bucket" and ("le", "+Inf") in labels
+            }
             sums = {labels: value for (name, labels), value in page.items() if name == "h_sum"}
             if not counts == last == sums:
                 faults.append("count, +Inf bucket and sum disagree")

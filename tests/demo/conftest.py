@@ -37,9 +37,7 @@ class CountingAls:
             response_serializer=als_pb2.StreamAccessLogsResponse.SerializeToString,
         )
         service = "envoy.service.accesslog.v3.AccessLogService"
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, {"StreamAccessLogs": handler}),)
-        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"StreamAccessLogs": handler}),))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -57,9 +55,7 @@ async def als() -> AsyncIterator[tuple[CountingAls, int]]:
 async def mesh(als, envoy_binary, tmp_path_factory) -> AsyncIterator[Mesh]:
     folder = tmp_path_factory.mktemp("mesh")
     with claimed_network() as network:
-        async with Mesh(
-            bookinfo(network), ("127.0.0.1", als[1]), folder, buffer_flush_interval_s=0.2
-        ) as running:
+        async with Mesh(bookinfo(network), ("127.0.0.1", als[1]), folder, buffer_flush_interval_s=0.2) as running:
             yield running
 
 

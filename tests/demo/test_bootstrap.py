@@ -67,8 +67,6 @@ def test_every_name_and_address_is_given_once(topology):
 def test_without_an_access_log_file_envoy_only_reports(topology, tmp_path):
     workload = topology.gateway
     issued = issue_certificates([workload], tmp_path, datetime.now(UTC))[workload.name]
-    content = bootstrap(
-        topology, workload, certificates=issued, als_address=("127.0.0.1", 9901), access_log=None
-    )
+    content = bootstrap(topology, workload, certificates=issued, als_address=("127.0.0.1", 9901), access_log=None)
     assert "envoy.access_loggers.http_grpc" in str(content)
     assert "envoy.access_loggers.file" not in str(content)

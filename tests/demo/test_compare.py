@@ -32,9 +32,7 @@ def agree(written, samples):
 
 
 def test_equal_counts_agree_however_many_series_they_are_spread_over():
-    assert agree(
-        lines(HTTP, HTTP, HTTP), [requests(1.0, response_flags="-"), requests(2.0, response_flags="UT")]
-    )
+    assert agree(lines(HTTP, HTTP, HTTP), [requests(1.0, response_flags="-"), requests(2.0, response_flags="UT")])
 
 
 @pytest.mark.parametrize(

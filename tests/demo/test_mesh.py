@@ -150,9 +150,7 @@ async def test_an_envoy_restarted_in_mid_traffic_serves_again_and_loses_no_entry
     assert await holds_within(all_arrived, deadline_s=10), (als[0].entries.total(), written)
 
 
-async def test_leaving_ends_every_process_and_a_second_mesh_gets_other_addresses(
-    mesh, envoy_binary, tmp_path
-):
+async def test_leaving_ends_every_process_and_a_second_mesh_gets_other_addresses(mesh, envoy_binary, tmp_path):
     with claimed_network() as network:
         assert not mesh.topology.gateway.address.startswith(f"{network}.")
         async with Mesh(bookinfo(network), ("127.0.0.1", 1), tmp_path) as second:

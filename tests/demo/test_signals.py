@@ -23,9 +23,7 @@ def bucket(bound, value):
 
 
 def test_an_edge_has_rate_errors_and_latency():
-    (edge,) = edges(
-        [requests(6.0), requests(1.0, "503"), requests(1.0, "0"), bucket("10", 8.0), bucket("+Inf", 8.0)]
-    )
+    (edge,) = edges([requests(6.0), requests(1.0, "503"), requests(1.0, "0"), bucket("10", 8.0), bucket("+Inf", 8.0)])
     assert (edge.source, edge.destination, edge.requests_per_s, edge.error_ratio) == ("a", "b", 8.0, 0.25)
     assert edge.latency_ms == (5.0, 9.5, 9.9)
 

@@ -49,10 +49,13 @@ async def mesh() -> Mesh:
     return mesh
 
 
-@pytest.mark.parametrize(("accept", "content_type", "parse"), [
-    ("*/*", "text/plain; version=0.0.4; charset=utf-8", parse_text),
-    (OPENMETRICS["Accept"], "application/openmetrics-text; version=1.0.0; charset=utf-8", parse_openmetrics),
-])
+@pytest.mark.parametrize(
+    ("accept", "content_type", "parse"),
+    [
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", parse_text),
+        (OPENMETRICS["Accept"], "application/openmetrics-text; version=1.0.0; charset=utf-8", parse_openmetrics),
+    ],
+)
 async def test_own_metrics_and_the_adapters_are_on_one_page(accept: str, content_type: str, parse: type) -> None:
     response = await get(app((await mesh()).adapter), Accept=accept)
     assert response.headers["content-type"] == content_type
@@ -107,9 +110,19 @@ async def test_a_client_that_goes_away_has_not_completed_its_scrape() -> None:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {
-        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "method": "GET", "path": "/metrics",
-        "raw_path": b"/metrics", "query_string": b"", "headers": [], "http_version": "1.1", "scheme": "http",
-        "server": ("mesh", 80), "client": ("127.0.0.1", 1), "root_path": ""}
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "method": "GET",
+        "path": "/metrics",
+        "raw_path": b"/metrics",
+        "query_string": b"",
+        "headers": [],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("mesh", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
     with pytest.raises(ClientDisconnect):
         await app(pages)(scope, receive, send)
     assert pages.completed == 0

@@ -19,9 +19,20 @@ from telemetry.http.metrics import metrics_router
 from tests.adapters.pages import Mesh, Point
 
 HOSTILE = {
-    "quote": 'say "hi"', "backslash": "C:\\temp\\new", "newline": "one\ntwo", "injection": 'x"} 1\nevil_total{a="y',
-    "comment": '} 1 # {trace_id="x"} 2', "return": "a\rb", "nul": "a\x00b", "escape": "\x1b[31mred", "tab": "a\tb",
-    "line separator": "a\u2028b\u0085c", "emoji": "🕸️", "eof": "\n# EOF\n", "long": "v" * 10_000, "empty": "",
+    "quote": 'say "hi"',
+    "backslash": "C:\\temp\\new",
+    "newline": "one\ntwo",
+    "injection": 'x"} 1\nevil_total{a="y',
+    "comment": '} 1 # {trace_id="x"} 2',
+    "return": "a\rb",
+    "nul": "a\x00b",
+    "escape": "\x1b[31mred",
+    "tab": "a\tb",
+    "line separator": "a\u2028b\u0085c",
+    "emoji": "🕸️",
+    "eof": "\n# EOF\n",
+    "long": "v" * 10_000,
+    "empty": "",
 }
 DEADLINE_S = 20.0
 
@@ -61,13 +72,19 @@ async def scraping(binary: Path, folder: Path, port: int, target: int) -> AsyncI
     configuration = folder / "prometheus.yml"
     configuration.write_text(
         "global: {scrape_interval: 250ms, scrape_timeout: 250ms}\n"
-        f'scrape_configs: [{{job_name: mesh, static_configs: [{{targets: ["127.0.0.1:{target}"]}}]}}]\n')
+        f'scrape_configs: [{{job_name: mesh, static_configs: [{{targets: ["127.0.0.1:{target}"]}}]}}]\n'
+    )
     log = folder / "prometheus.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            binary, f"--config.file={configuration}", f"--storage.tsdb.path={folder / 'data'}",
-             f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage",
-            stdout=output, stderr=subprocess.STDOUT)
+            binary,
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--enable-feature=exemplar-storage",
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False) as client:
             yield client
@@ -83,12 +100,17 @@ async def test_prometheus_reads_hostile_labels_histograms_and_exemplars_exactly(
     prometheus_binary: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     mesh, ours, theirs = Mesh(), free_port(), free_port()
-    exemplar = {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "b7ad6b7169203331", "value": 7.0,
-                "time": datetime.now(UTC)}
+    exemplar = {
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "span_id": "b7ad6b7169203331",
+        "value": 7.0,
+        "time": datetime.now(UTC),
+    }
     await mesh.export(*hostile_points())
     await mesh.export(Point("took_milliseconds", {"a": "x"}, 27.5, buckets=(1, 2, 0, 1), unit="ms", exemplar=exemplar))
 
     async with served(mesh, ours), scraping(prometheus_binary, tmp_path, theirs, ours) as client:
+
         async def query(expression: str) -> list[dict[str, Any]]:
             response = await client.get("/query", params={"query": expression})
             return response.json()["data"]["result"] if response.status_code == 200 else []
@@ -106,8 +128,9 @@ async def test_prometheus_reads_hostile_labels_histograms_and_exemplars_exactly(
 
         async def exemplars() -> list[dict[str, Any]]:
             now = time.time()
-            response = await client.get("/query_exemplars", params={
-                "query": "took_milliseconds_bucket", "start": now - 60, "end": now + 60})
+            response = await client.get(
+                "/query_exemplars", params={"query": "took_milliseconds_bucket", "start": now - 60, "end": now + 60}
+            )
             return response.json()["data"]
 
         found = (await eventually(exemplars, "the exemplar"))[0]
@@ -125,7 +148,8 @@ async def test_promtool_finds_no_fault_with_the_page(promtool_binary: Path) -> N
     await mesh.export(Point("took_seconds", {"a": "x"}, 27.5, buckets=(1, 2, 0, 1), unit="s"))
     text = mesh.text()
     result = await asyncio.to_thread(
-        subprocess.run, [promtool_binary, "check", "metrics"], input=text, capture_output=True, check=False)
+        subprocess.run, [promtool_binary, "check", "metrics"], input=text, capture_output=True, check=False
+    )
     complaints = result.stderr.decode().splitlines()
     # The mesh's metrics carry no help text; that is all.
     assert [line for line in complaints if not line.endswith("no help text")] == []

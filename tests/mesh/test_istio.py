@@ -69,8 +69,8 @@ def test_odd_metadata_is_tolerated(metadata):
 @pytest.mark.parametrize(
     ("name", "cluster"),
     [
-        ("outbound|9080|v1|reviews.shop.svc.cluster.local", Cluster("outbound", "9080", "v1", "reviews.shop.svc.cluster.local")),
-        ("outbound|9080||reviews.shop.svc.cluster.local;", Cluster("outbound", "9080", "", "reviews.shop.svc.cluster.local")),
+        ("outbound|9080|v1|a.b.svc.cluster.local", Cluster("outbound", "9080", "v1", "a.b.svc.cluster.local")),
+        ("outbound|9080||a.b.svc.cluster.local;", Cluster("outbound", "9080", "", "a.b.svc.cluster.local")),
         ("inbound|9080||", Cluster("inbound", "9080", "", "")),
         ("inbound-vip|80|http|a.b.svc.cluster.local", Cluster("inbound-vip", "80", "http", "a.b.svc.cluster.local")),
         ("PassthroughCluster", Cluster("outbound", "", "", "")),

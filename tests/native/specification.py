@@ -165,16 +165,25 @@ def request(it: als.HTTPAccessLogEntry, asked: Asked) -> Row:
     row: Row = {name: getattr(known, name) or None for name in ("scheme", "authority", "path", "user_agent")}
     row |= {name: getattr(known, name) or None for name in ("referer", "forwarded_for", "request_id", "original_path")}
     row["port"] = known.port.value if known.HasField("port") else None
-    numbers = ("request_method", "request_headers_bytes", "request_body_bytes",
-               "upstream_header_bytes_sent", "downstream_header_bytes_received")
+    numbers = (
+        "request_method",
+        "request_headers_bytes",
+        "request_body_bytes",
+        "upstream_header_bytes_sent",
+        "downstream_header_bytes_received",
+    )
     row |= {name: getattr(known, name) if there else None for name in numbers}
     return row | headers("request_headers", known.request_headers, asked.request_headers)
 
 
 def response(it: als.HTTPAccessLogEntry, asked: Asked) -> Row:
     there, known = it.HasField("response"), it.response
-    numbers = ("response_headers_bytes", "response_body_bytes",
-               "upstream_header_bytes_received", "downstream_header_bytes_sent")
+    numbers = (
+        "response_headers_bytes",
+        "response_body_bytes",
+        "upstream_header_bytes_received",
+        "downstream_header_bytes_sent",
+    )
     return {
         "response_code": known.response_code.value if known.HasField("response_code") else None,
         **{name: getattr(known, name) if there else None for name in numbers},

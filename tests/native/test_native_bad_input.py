@@ -77,13 +77,15 @@ def test_nesting_as_deep_as_allowed_is_kept() -> None:
 
 def test_bytes_that_are_not_utf8_are_replaced_and_their_entries_counted() -> None:
     certificate = field(1, field(1, b"spiffe://\xff")) + field(2, b"\xff")
-    common = b"".join([
-        field(2, field(1, field(2, b"host\xff"))),
-        field(4, field(3, b"sni\xff") + field(5, certificate)),
-        field(15, b"cluster\xff"),
-        field(17, field(1, field(1, b"ns\xff") + field(2, b""))),
-        field(22, field(1, b"tag\xff") + field(2, b"\xff")),
-    ])
+    common = b"".join(
+        [
+            field(2, field(1, field(2, b"host\xff"))),
+            field(4, field(3, b"sni\xff") + field(5, certificate)),
+            field(15, b"cluster\xff"),
+            field(17, field(1, field(1, b"ns\xff") + field(2, b""))),
+            field(22, field(1, b"tag\xff") + field(2, b"\xff")),
+        ]
+    )
     entry = http_entry(common, request=field(5, b"/\xff"), response=field(6, b"details\xff"))
     decoded = decode([http_message([entry, entry, named("good")])])
     bad, same, _ = rows(decoded)
@@ -138,8 +140,12 @@ def test_unknown_fields_are_tolerated_everywhere(message: StreamAccessLogsMessag
     plain = rows(decode([message.SerializeToString()]))
     for entry in (*message.http_logs.log_entry, *message.tcp_logs.log_entry):
         parts = [part for descriptor, part in entry.ListFields() if descriptor.message_type]
-        inner = [part for whole in parts for descriptor, part in whole.ListFields()
-                 if descriptor.message_type and not descriptor.is_repeated]
+        inner = [
+            part
+            for whole in parts
+            for descriptor, part in whole.ListFields()
+            if descriptor.message_type and not descriptor.is_repeated
+        ]
         for part in (entry, *parts, *inner):
             part.MergeFromString(UNKNOWN_FIELDS)
     message.MergeFromString(UNKNOWN_FIELDS)

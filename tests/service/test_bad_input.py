@@ -21,6 +21,11 @@ def refused(service, reason: str) -> float:
     return counted(service, "telemetry_receiver_refused_total", reason=reason)
 
 
+async def send_and_end(envoy: Envoy, raw: bytes) -> None:
+    await envoy.send(raw)
+    await envoy.end()
+
+
 def malformed(service) -> float:
     return rejected(service, "malformed_message") + rejected(service, "malformed_entry")
 
@@ -92,8 +97,7 @@ async def test_a_message_of_100_mb_ends_its_stream_is_counted_and_the_service_go
         envoy = Envoy(service.grpc_port)
         await envoy.send(message(sender=REVIEWS))
         with pytest.raises(grpc.aio.AioRpcError):
-            await envoy.send(bytes(100 << 20))
-            await envoy.end()
+            await send_and_end(envoy, bytes(100 << 20))
         assert await envoy.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         await until(lambda: counted(service, "telemetry_receiver_streams_closed_total", reason="cancelled") == 1)
         await envoy.drop()

@@ -49,11 +49,11 @@ async def test_reflection_lists_and_describes_envoys_service():
 async def test_a_second_instance_on_a_taken_port_fails_loudly():
     async with running() as first:
         taken = settings(receiver={"grpc": {"address": f"127.0.0.1:{first.grpc_port}"}})
-        with pytest.raises(StartError, match=f"127.0.0.1:{first.grpc_port}.*receiver.grpc.address"):
+        with pytest.raises(StartError, match=rf"127\.0\.0\.1:{first.grpc_port}: .*receiver\.grpc\.address"):
             async with Service(taken):
                 pytest.fail("it started")
         taken = settings(http={"address": f"127.0.0.1:{first.http_port}"})
-        with pytest.raises(StartError, match="http.address"):
+        with pytest.raises(StartError, match=r"http\.address"):
             async with Service(taken):
                 pytest.fail("it started")
 

@@ -22,7 +22,7 @@ impl<T: ArrowPrimitiveType> Default for Numbers<T> {
 
 impl<T: ArrowPrimitiveType> Numbers<T> {
     /// Puts a number into a row, which must lie behind all rows that have one.
-    #[inline]
+    #[inline(always)]
     pub fn set(&mut self, row: usize, value: T::Native) {
         if self.values.len() < row {
             self.pad(row);

@@ -76,16 +76,6 @@ impl<'a> Reader<'a> {
     }
 
     fn long_varint(&mut self) -> Result<u64, Fault> {
-        if let Some((value, length)) = self.rest.first_chunk().and_then(|bytes| eight_bytes(u64::from_le_bytes(*bytes)))
-        {
-            self.rest = &self.rest[length..];
-            return Ok(value);
-        }
-        self.any_varint()
-    }
-
-    #[cold]
-    fn any_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0;
         for (index, &byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -169,22 +159,6 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
-}
-
-/// The varint at the low end of eight bytes, and its length, if it ends there. Nanoseconds take four or five.
-#[inline]
-fn eight_bytes(bytes: u64) -> Option<(u64, usize)> {
-    let ends = !bytes & 0x8080_8080_8080_8080;
-    if ends == 0 {
-        return None;
-    }
-    let length = ends.trailing_zeros() / 8 + 1;
-    let bits = bytes & 0x7f7f_7f7f_7f7f_7f7f & u64::MAX >> (64 - 8 * length);
-    // Seven bits of each byte move together: first in pairs, then pairs of pairs, then all.
-    let bits = bits & 0x007f_007f_007f_007f | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
-    let bits = bits & 0x0000_3fff_0000_3fff | (bits & 0x3fff_0000_3fff_0000) >> 2;
-    let bits = bits & 0x0fff_ffff | (bits & 0x0fff_ffff_0000_0000) >> 4;
-    Some((bits, length as usize))
 }
 
 #[cfg(test)]

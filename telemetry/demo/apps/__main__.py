@@ -21,9 +21,7 @@ async def main(topology: Topology) -> None:
     pods = [workload for workload in topology.workloads if not workload.gateway]
     databases = [workload for workload in pods if topology.service(workload.service).tcp]
     servers = [await serve_database(workload) for workload in databases]
-    sidecars = {
-        workload.address: Sidecar(topology, workload) for workload in pods if workload not in databases
-    }
+    sidecars = {workload.address: Sidecar(topology, workload) for workload in pods if workload not in databases}
     apps = {
         workload.address: http_app(topology, workload, sidecars[workload.address])
         for workload in pods

@@ -42,9 +42,7 @@ def _productpage(_topology: Topology, _workload: Workload, sidecar: Sidecar) -> 
         details, reviews = await asyncio.gather(
             sidecar.get("details", "/details/0", request), sidecar.get("reviews", "/reviews/0", request)
         )
-        return JSONResponse(
-            {"product": details.json(), "reviews": reviews.json()}, 200 if reviews.is_success else 503
-        )
+        return JSONResponse({"product": details.json(), "reviews": reviews.json()}, 200 if reviews.is_success else 503)
 
     async def products(_request: Request) -> Response:
         return JSONResponse([{"id": number, "title": "The Comedy of Errors"} for number in range(_PRODUCTS)])

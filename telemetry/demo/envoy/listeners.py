@@ -15,9 +15,7 @@ __all__ = ["gateway_listeners", "sidecar_listeners"]
 _TCP_FLUSH_INTERVAL = "1s"
 
 
-def sidecar_listeners(
-    topology: Topology, workload: Workload, logs: AccessLogs, paths: CertificatePaths
-) -> list[Json]:
+def sidecar_listeners(topology: Topology, workload: Workload, logs: AccessLogs, paths: CertificatePaths) -> list[Json]:
     """Give the sidecar's listeners: inbound with mutual TLS, outbound for HTTP and for each TCP service."""
     service = topology.service(workload.service)
     # A sidecar's own TCP port is taken by its inbound listener: there are no virtual addresses here.
@@ -45,9 +43,7 @@ def _inbound(service: Service, workload: Workload, logs: AccessLogs, paths: Cert
     if service.tcp:
         filters = _tcp_proxy(inbound_cluster_name(service), logs.tcp("destination"))
     else:
-        filters = _http_manager(
-            f"inbound_0.0.0.0_{service.port};", inbound_routes(service), logs.http("destination")
-        )
+        filters = _http_manager(f"inbound_0.0.0.0_{service.port};", inbound_routes(service), logs.http("destination"))
     listener = _listener("virtualInbound", workload, service.port, "INBOUND", filters)
     listener["filter_chains"][0]["transport_socket"] = server_transport_socket(paths)
     return listener

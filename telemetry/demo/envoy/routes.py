@@ -54,9 +54,7 @@ def _action(service: Service) -> Json:
 def _target(service: Service) -> Json:
     if not service.subsets:
         return {"cluster": service.cluster()}
-    clusters = [
-        {"name": service.cluster(subset.version), "weight": subset.weight} for subset in service.subsets
-    ]
+    clusters = [{"name": service.cluster(subset.version), "weight": subset.weight} for subset in service.subsets]
     return {"weighted_clusters": {"clusters": clusters}}
 
 

@@ -15,9 +15,7 @@ def server_transport_socket(paths: CertificatePaths) -> Json:
         "envoy.transport_sockets.tls",
         "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         require_client_certificate=True,
-        common_tls_context=_context(
-            paths, alpn=("h2", "http/1.1"), peers=[{"prefix": f"spiffe://{TRUST_DOMAIN}/"}]
-        ),
+        common_tls_context=_context(paths, alpn=("h2", "http/1.1"), peers=[{"prefix": f"spiffe://{TRUST_DOMAIN}/"}]),
     )
 
 
