@@ -58,12 +58,13 @@ def decode_access_logs(
     """Decode StreamAccessLogsMessage bytes; `nodes[i]` comes back in column `node` of message i's entries.
 
     Releases the GIL. Never raises for what is in the messages. Raises ValueError when the two
-    sequences differ in length.
+    sequences differ in length, when a name is asked for twice, and for more than 256 MiB of messages
+    at once (Arrow's offsets are int32).
     """
 
 def inspect(message: bytes) -> tuple[Identifier | None, int]:
     """Give a StreamAccessLogsMessage's identifier, if it has one, and the number of entries it seems to carry.
 
-    Reads only the frame of the message (about 0.1 µs plus 3 ns an entry) and never raises: what is malformed is found,
-    and counted, by `decode_access_logs`.
+    Reads only the frame of the message (0.2 µs for Envoy's 16 KiB in cache, 0.8 µs from memory) and never raises: what
+    is malformed is found, and counted, by `decode_access_logs`.
     """

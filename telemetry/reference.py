@@ -14,7 +14,7 @@ _ISTIO = (
     (
         "istio_request_duration_milliseconds",
         "histogram",
-        "whole milliseconds from first byte in to last byte out",
+        "whole milliseconds, first byte in to last out",
         "http",
     ),
     ("istio_request_bytes", "histogram", "bytes from downstream, headers and framing included", "http"),

@@ -56,7 +56,7 @@ class AccessLogs:
         self._streams_by_node: Counter[Node] = Counter()
         self._known: WeakValueDictionary[bytes, Node] = WeakValueDictionary()
 
-    async def stream(self, messages: AsyncIterator[bytes], context: "grpc.aio.ServicerContext") -> bytes:
+    async def stream(self, _: AsyncIterator[bytes], context: "grpc.aio.ServicerContext") -> bytes:
         """Serve one stream to its end. Aborts with RESOURCE_EXHAUSTED beyond the peer's share of streams."""
         peer = host_of_peer(context.peer())
         if self._streams_of[peer] >= self._max_streams_per_peer:
@@ -70,7 +70,7 @@ class AccessLogs:
         self._metrics.streams.inc()
         reason = "cancelled"
         try:
-            await self._read(messages)
+            await self._read(context)
             # A stream that the client, or gRPC itself (a message beyond its limit), breaks off reads as if the client
             # had finished: the cancellation comes only now.
             await asyncio.sleep(_SETTLE_S)
@@ -85,20 +85,27 @@ class AccessLogs:
                 del self._streams_of[peer]
         return b""
 
-    async def _read(self, messages: AsyncIterator[bytes]) -> None:
+    async def _read(self, context: "grpc.aio.ServicerContext") -> None:
         node: Node | None = None
         try:
-            async for message in messages:
-                if not self._accepts(message):
-                    continue
-                identifier, entries = native.inspect(message)
-                sender = self._sender(node, identifier)
-                if sender is not node:
-                    self._change(node, sender)
-                    node = sender
-                await self._coalescer.put(message, sender, entries)
+            # Not `async for`: gRPC's iterator would hold the last message, 60 KB of an Envoy's extensions, until the
+            # next one.
+            while (message := await context.read()) is not grpc.aio.EOF:
+                node = await self._pass_on(message, node)
+                del message
         finally:
             self._change(node, None)
+
+    async def _pass_on(self, message: bytes, node: Node | None) -> Node | None:
+        """Hand a message to the coalescer; gives whose stream it is."""
+        if not self._accepts(message):
+            return node
+        identifier, entries = native.inspect(message)
+        sender = self._sender(node, identifier)
+        if sender is not node:
+            self._change(node, sender)
+        await self._coalescer.put(message, sender, entries)
+        return sender
 
     def _accepts(self, message: bytes) -> bool:
         self._metrics.messages.inc()
