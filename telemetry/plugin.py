@@ -17,7 +17,7 @@ found by entry points (`telemetry.processors`, `telemetry.adapters`), ours and y
             print(batch.rows.head(self._config.limit))
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -33,6 +33,10 @@ class Processor(Protocol):
 
     One thread calls it, one call at a time, so it may keep state without locks; the state must be bounded.
     """
+
+    @property
+    def reads(self) -> Collection[str]:
+        """The attributes that it looks at in LOGENTRY rows. Where no handler takes LOGENTRY, others may be null."""
 
     def process(self, batch: Batch) -> Iterable[Batch]:
         """Give what takes this batch's place: itself, itself changed (a new frame), more, or nothing."""

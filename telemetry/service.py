@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import structlog
 from fastapi import FastAPI
 
-from telemetry.batch import Batch
+from telemetry.batch import SCHEMAS, Batch, Template
 from telemetry.boundary import boundary
 from telemetry.config import Settings
 from telemetry.delivery import Delivery, Patience
@@ -147,12 +147,15 @@ class Service:
         logs = self._settings.receiver.access_logs
         wanted = Wanted(logs.request_headers, logs.response_headers, logs.response_trailers, logs.filter_state)
         processors = (self._connections, Signals(seed=secrets.randbits(64), started_ns=self._epoch))
+        templates = {template for delivery in self.deliveries for template in delivery.adapter.accepts}
+        entries = Template.LOGENTRY in templates
+        read = SCHEMAS[Template.LOGENTRY] if entries else {name for each in processors for name in each.reads}
         return Pipeline(
-            Normalise(self._contexts),
+            Normalise(self._contexts, read),
             processors,
             wanted,
             self.metrics,
-            templates={template for delivery in self.deliveries for template in delivery.adapter.accepts},
+            templates=templates,
             receiver=self._settings.receiver.name,
             epoch=self._epoch,
         )

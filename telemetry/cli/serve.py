@@ -1,5 +1,6 @@
 """`telemetry serve`: run the service."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,9 @@ def serve(
 
     Exit codes: 0 stopped, 1 could not start (the message says why), 2 the configuration has faults (all are listed).
     """
-    import asyncio  # noqa: PLC0415 - as the next three: only this command needs it
+    import asyncio  # noqa: PLC0415 - as the next four: only this command needs it
+
+    import uvloop  # noqa: PLC0415
 
     from telemetry import logs  # noqa: PLC0415
     from telemetry.config import load  # noqa: PLC0415
@@ -31,9 +34,12 @@ def serve(
     except ConfigError as error:
         raise config_faults(error) from None
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
+    # The pipeline is one thread over frames of some thousand rows: handing parts of them around costs more than it gains.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from telemetry.service import serve as run  # noqa: PLC0415 - gRPC and polars take long: faults are told before
 
     try:
-        asyncio.run(run(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings))
     except StartError as error:
         raise no_start(error) from None

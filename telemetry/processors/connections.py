@@ -24,6 +24,13 @@ class Connections:
     counting begins, not an increase; its end counts whole, as it may be the only report there is.
     """
 
+    reads = frozenset(
+        {
+            "context.time", "connection.id", "connection.event", "request.time", "connection.received.bytes_total",
+            "connection.sent.bytes_total",
+        }
+    )  # fmt: skip
+
     def __init__(self, *, started_ns: int, limit: int = 200_000) -> None:
         self._limit = limit
         self._blind_before_ns = started_ns

@@ -1,10 +1,10 @@
 """Decoded entries become LOGENTRY rows: one vocabulary, whatever Envoy they came from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from telemetry.attributes import TIMESTAMP
+from telemetry.attributes import TIMESTAMP, by_name
 from telemetry.batch import SCHEMAS, Template
 from telemetry.columns import Columns
 from telemetry.node import Node
@@ -19,11 +19,18 @@ _ORDER = list(SCHEMAS[Template.LOGENTRY])
 
 
 class Normalise:
-    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order."""
+    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order.
 
-    def __init__(self, contexts: Contexts) -> None:
+    `wanted`: the attributes that someone will look at. Others may be left null, which saves making them.
+    """
+
+    def __init__(self, contexts: Contexts, wanted: Collection[str] = _ORDER) -> None:
         self._contexts = contexts
-        self._attributes = entry_attributes()
+        self._wanted = frozenset(wanted)
+        self._attributes = [
+            expression if expression.meta.output_name() in self._wanted else _left_out(expression)
+            for expression in entry_attributes()
+        ]
 
     def rows(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> pl.DataFrame:
         """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
@@ -37,6 +44,11 @@ class Normalise:
             pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
         )
         return shown.with_columns(*self._attributes, *trace_context(rows)).select(_ORDER)
+
+
+def _left_out(expression: pl.Expr) -> pl.Expr:
+    name = expression.meta.output_name()
+    return pl.lit(None, by_name(name).dtype).alias(name)
 
 
 def _with_optional(rows: pl.DataFrame) -> pl.DataFrame:

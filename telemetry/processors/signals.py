@@ -48,6 +48,17 @@ Fields = list[pl.Expr | pl.Series]
 Points = Callable[[pl.DataFrame, Groups], Iterator[Fields]]
 
 
+_READS = frozenset(
+    {
+        *_NARROW,
+        *(name for label in HTTP_LABELS.values() for name in label.meta.root_names()),
+        "context.time", "request.counts", "request.time", "request.total_size", "response.duration",
+        "response.total_size", "connection.event", "connection.opened", "connection.received.bytes",
+        "connection.sent.bytes", "trace.id", "trace.span_id",
+    }
+)  # fmt: skip
+
+
 class Signals:
     """Adds METRIC batches to the LOGENTRY batches that pass.
 
@@ -55,6 +66,8 @@ class Signals:
     TCP: istio_tcp_{connections_opened,connections_closed,sent_bytes,received_bytes}_total. gRPC message counts are not
     in access logs. `seed` hashes series; `started_ns` begins the first interval.
     """
+
+    reads = _READS
 
     def __init__(self, *, seed: int, started_ns: int) -> None:
         self._seed = seed
@@ -72,7 +85,8 @@ class Signals:
             (pl.col("request.counts") & ~is_tcp, HTTP_LABELS, self._http),
             (is_tcp & pl.col("connection.event").is_not_null(), TCP_LABELS, self._tcp),
         )
-        frames = (self._frame(batch.rows.filter(chosen), labels, points, interval) for chosen, labels, points in kinds)
+        rows = batch.rows.select(self.reads)
+        frames = (self._frame(rows.filter(chosen), labels, points, interval) for chosen, labels, points in kinds)
         return [batch, *(replace(batch, template=Template.METRIC, rows=frame) for frame in frames if frame is not None)]
 
     def flush(self, now_ns: int) -> Iterable[Batch]:
@@ -85,7 +99,8 @@ class Signals:
         if rows.is_empty():
             return None
         groups = _groups(rows)
-        shown = rows.select(pl.all().gather(groups.first)).select(**labels)
+        names = {name for label in labels.values() for name in label.meta.root_names()}
+        shown = rows.select(pl.col(names).gather(groups.first)).select(**labels)
         shared = shown.select(labels=pl.struct(pl.all()), series=pl.struct(pl.all()).hash(self._seed))
         frames = [shared.with_columns(columns) for columns in points(rows, groups)]
         # One chunk per metric, all over the same labels: nothing is copied.

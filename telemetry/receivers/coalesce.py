@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from telemetry.node import Node
 
@@ -26,8 +27,7 @@ class Chunk:
     """When the first of them was received."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     message: bytes
     node: Node
     entries: int
