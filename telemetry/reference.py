@@ -14,7 +14,7 @@ _ISTIO = (
     (
         "istio_request_duration_milliseconds",
         "histogram",
-        "whole milliseconds, first byte in to last out",
+        "whole milliseconds of the whole request",
         "http",
     ),
     ("istio_request_bytes", "histogram", "bytes from downstream, headers and framing included", "http"),
@@ -44,9 +44,8 @@ def attributes_page() -> str:
         "`telemetry/attributes.py` by `python -m telemetry.reference`.\n\n"
         "*Istio's label order:* the canonical service is the first set of the labels\n"
         "`service.istio.io/canonical-name`, `app.kubernetes.io/name`, `app`, else the workload's name; the canonical\n"
-        "revision that of `service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, else `latest`.\n\n"
-        + _table(("attribute", "type", "unit", "meaning", "from"), *map(row, ATTRIBUTES))
-        + "\n"
+        "revision that of `service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, else\n"
+        "`latest`.\n\n" + _table(("attribute", "type", "unit", "meaning", "from"), *map(row, ATTRIBUTES)) + "\n"
     )
 
 

@@ -34,7 +34,7 @@ def serve(
     except ConfigError as error:
         raise config_faults(error) from None
     logs.configure(settings.log.level, settings.log.format, sys.stderr)
-    # The pipeline is one thread over frames of some thousand rows: handing parts of them around costs more than it gains.
+    # The pipeline is one thread over frames of some thousand rows: sharing them out costs more than it gains.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from telemetry.service import serve as run  # noqa: PLC0415 - gRPC and polars take long: faults are told before
 

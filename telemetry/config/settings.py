@@ -87,7 +87,7 @@ class GrpcSettings(_Listener):
 
     address: Address = Field(Address("127.0.0.1", 9901), description="Where to listen; port 0 takes a free one.")
     max_message_bytes: Bytes = Field(
-        Bytes(4 * _MIB), ge=128 * _KIB, le=256 * _MIB,
+        Bytes(4 * _MIB), ge=128 * _KIB, le=64 * _MIB,
         description="Larger messages are skipped and counted. An Envoy's first one takes about 80 KiB.",
     )  # fmt: skip
     max_streams_per_peer: int = Field(

@@ -23,6 +23,8 @@ METHOD = f"/{SERVICE}/StreamAccessLogs"
 log = structlog.get_logger(__name__)
 
 _SETTLE_S = 0.05
+# Envoy sends some dozens. A row takes near 1 KiB however small its entry was, so bytes alone bound nothing.
+_MAX_ENTRIES = 65_536
 
 
 class Learner(Protocol):
@@ -101,6 +103,9 @@ class AccessLogs:
         if not self._accepts(message):
             return node
         identifier, entries = native.inspect(message)
+        if entries > _MAX_ENTRIES:
+            self._metrics.refused.labels("too_many_entries").inc()
+            return node
         sender = self._sender(node, identifier)
         if sender is not node:
             self._change(node, sender)

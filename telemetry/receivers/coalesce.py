@@ -11,6 +11,10 @@ from telemetry.node import Node
 __all__ = ["Chunk", "Closed", "Coalescer"]
 
 
+# The decoder counts bytes of a chunk in 32 bits, and takes no more than 256 MiB.
+_MAX_CHUNK_BYTES = 64 << 20
+
+
 class Closed(Exception):  # noqa: N818 - a state, not a mistake
     """Nothing more is taken: the service is shutting down."""
 
@@ -94,13 +98,22 @@ class Coalescer:
         distinct: dict[Node, int] = {}
         entries = 0
         received_ns = self._waiting[0].received_ns
-        while self._waiting and (not messages or entries + self._waiting[0].entries <= self._max_entries):
+        size_bytes = 0
+        while self._waiting and (not messages or self._fits(entries, size_bytes)):
             one = self._waiting.popleft()
             messages.append(one.message)
             nodes.append(distinct.setdefault(one.node, len(distinct)))
             entries += one.entries
-        self._account(-sum(map(len, messages)), -entries)
+            size_bytes += len(one.message)
+        self._account(-size_bytes, -entries)
         return Chunk(messages, nodes, list(distinct), entries, received_ns)
+
+    def _fits(self, entries: int, size_bytes: int) -> bool:
+        """Whether the next message may join a chunk that has so much already."""
+        following = self._waiting[0]
+        return (
+            entries + following.entries <= self._max_entries and size_bytes + len(following.message) <= _MAX_CHUNK_BYTES
+        )
 
     def _account(self, size_bytes: int, entries: int) -> None:
         self.pending_bytes += size_bytes

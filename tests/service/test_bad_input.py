@@ -92,6 +92,15 @@ async def test_a_message_beyond_the_limit_is_skipped_and_the_stream_goes_on():
         await goes_on(service, envoy)
 
 
+async def test_a_small_message_of_very_many_entries_is_skipped_and_the_stream_goes_on():
+    bomb = b"\x12" + b"\x80\x83\x18" + b"\x0a\x04\x0a\x02\x0a\x00" * 65_600
+    async with running() as service:
+        envoy = Envoy(service.grpc_port)
+        await envoy.send(message(sender=REVIEWS), bomb)
+        await until(lambda: refused(service, "too_many_entries") == 1)
+        await goes_on(service, envoy)
+
+
 async def test_a_message_of_100_mb_ends_its_stream_is_counted_and_the_service_goes_on():
     async with running() as service:
         envoy = Envoy(service.grpc_port)
