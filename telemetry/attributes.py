@@ -31,6 +31,7 @@ class Attribute:
 def _identity(side: str, where: str) -> tuple[Attribute, ...]:
     """Give the attributes that both ends of a request have; `where` says how this end is found."""
     text = pl.String
+    # fmt: off
     return (
         Attribute(f"{side}.ip", text, f"address of the {side}, without port", where),
         Attribute(f"{side}.port", pl.UInt32, f"port of the {side}", where),
@@ -45,135 +46,79 @@ def _identity(side: str, where: str) -> tuple[Attribute, ...]:
         Attribute(f"{side}.canonical.service", text, "canonical service", "Istio's label order (docs/attributes.md)"),
         Attribute(f"{side}.canonical.revision", text, "canonical revision", "Istio's label order, else `latest`"),
         Attribute(f"{side}.cluster.id", text, "Kubernetes cluster of the workload", "metadata `CLUSTER_ID`"),
-        Attribute(
-            f"{side}.resolved_by",
-            text,
-            "clue that named the workload: node, peer, address, principal, cluster",
-            "resolution",
-        ),
+        Attribute(f"{side}.resolved_by", text, "clue that named the workload: node, peer, address, principal, cluster", "resolution"),
     )
+    # fmt: on
 
 
+# fmt: off
 ATTRIBUTES: tuple[Attribute, ...] = (
     # The narrow key: rows with equal values agree on every attribute marked "context" below, so
     # that processors may group by one integer and widen the few results at the end.
     Attribute("context.key", pl.UInt32, "narrow key of who, whom and how; stable within a batch", "normalise"),
     Attribute("context.time", TIMESTAMP, "when we received the entry", "our clock"),
     Attribute("context.protocol", pl.String, "http, grpc or tcp", "content-type, access_log_type, entry kind"),
-    Attribute(
-        "context.reporter.kind", pl.String, "inbound, outbound or waypoint", "node type, cluster name, peers, addresses"
-    ),
+    Attribute("context.reporter.kind", pl.String, "inbound, outbound or waypoint", "node type, cluster name, peers, addresses"),
     Attribute("context.reporter.uid", pl.String, "id of the Envoy that reported", "node.id"),
-    Attribute(
-        "context.proxy_version", pl.String, "version of the Envoy that reported", "node.user_agent_build_version"
-    ),
-    Attribute(
-        "context.proxy_error_code", pl.String, "Envoy's response flags, `-` for none", "response_flags, in proto order"
-    ),
+    Attribute("context.proxy_version", pl.String, "version of the Envoy that reported", "node.user_agent_build_version"),
+    Attribute("context.proxy_error_code", pl.String, "Envoy's response flags, `-` for none", "response_flags, in proto order"),
     Attribute("context.log_name", pl.String, "name of the log in Envoy's configuration", "identifier.log_name"),
     *_identity("source", "inbound: downstream_direct_remote_address; outbound: the reporter"),
     *_identity("destination", "inbound: the reporter; outbound: upstream_remote_address"),
     Attribute("destination.service.host", pl.String, "host of the service addressed", "cluster name, else authority"),
     Attribute("destination.service.name", pl.String, "name of the service addressed", "first label of the host"),
     Attribute("destination.service.namespace", pl.String, "namespace of the service", "second label of the host"),
-    Attribute(
-        "connection.mtls",
-        pl.Boolean,
-        "both sides showed a certificate; null where this side can't know",
-        "tls_properties",
-    ),
-    Attribute(
-        "connection.security_policy",
-        pl.String,
-        "mutual_tls, none or unknown, as Istio's metric says it",
-        "tls_properties, reporter",
-    ),
+    Attribute("connection.mtls", pl.Boolean, "both sides showed a certificate; null where this side can't know", "tls_properties"),
+    Attribute("connection.security_policy", pl.String, "mutual_tls, none or unknown, as Istio's metric says it", "tls_properties, reporter"),
     Attribute("connection.requested_server_name", pl.String, "SNI", "tls_properties.tls_sni_hostname"),
     Attribute("connection.tls.version", pl.UInt8, "1 TLSv1 … 4 TLSv1_3", "tls_properties.tls_version"),
+    Attribute("connection.tls.cipher_suite", pl.UInt32, "IANA's number", "tls_properties.tls_cipher_suite"),
+    Attribute("connection.tls.session_id", pl.String, "session, mostly empty with TLS 1.3", "tls_properties.tls_session_id"),
+    Attribute("connection.tls.ja3", pl.String, "fingerprint of the client's hello", "tls_properties.ja3_fingerprint"),
+    Attribute("connection.tls.peer_subject", pl.String, "subject of the client's certificate", "tls_properties.peer_certificate_properties"),
+    Attribute("connection.tls.peer_issuer", pl.String, "issuer of the client's certificate", "tls_properties.peer_certificate_properties"),
+    Attribute("connection.termination_details", pl.String, "why Envoy ended the connection", "connection_termination_details"),
     Attribute("connection.id", pl.String, "id of the stream or connection", "stream_id"),
     Attribute("connection.event", pl.String, "TCP only: open, continue or close", "access_log_type"),
-    Attribute(
-        "connection.opened", pl.Boolean, "TCP only: this row is its connection's first", "stream_id not seen before"
-    ),
+    Attribute("connection.opened", pl.Boolean, "TCP only: this row is its connection's first", "stream_id not seen before"),
     Attribute("connection.duration", DURATION, "TCP only: life of the connection", "duration"),
-    Attribute(
-        "connection.received.bytes",
-        pl.UInt64,
-        "TCP only: bytes from downstream since the last report",
-        "running totals by stream_id",
-        "By",
-    ),
-    Attribute(
-        "connection.received.bytes_total",
-        pl.UInt64,
-        "TCP only: bytes from downstream so far",
-        "downstream_wire_bytes_received, else received_bytes",
-        "By",
-    ),
-    Attribute(
-        "connection.sent.bytes",
-        pl.UInt64,
-        "TCP only: bytes to downstream since the last report",
-        "running totals by stream_id",
-        "By",
-    ),
-    Attribute(
-        "connection.sent.bytes_total",
-        pl.UInt64,
-        "TCP only: bytes to downstream so far",
-        "downstream_wire_bytes_sent, else sent_bytes",
-        "By",
-    ),
-    Attribute(
-        "request.counts",
-        pl.Boolean,
-        "this row is the one that counts its request or connection",
-        "access_log_type (docs/counting.md)",
-    ),
+    Attribute("connection.received.bytes", pl.UInt64, "TCP only: bytes from downstream since the last report", "running totals by stream_id", "By"),
+    Attribute("connection.received.bytes_total", pl.UInt64, "TCP only: bytes from downstream so far", "downstream_wire_bytes_received, else received_bytes", "By"),
+    Attribute("connection.sent.bytes", pl.UInt64, "TCP only: bytes to downstream since the last report", "running totals by stream_id", "By"),
+    Attribute("connection.sent.bytes_total", pl.UInt64, "TCP only: bytes to downstream so far", "downstream_wire_bytes_sent, else sent_bytes", "By"),
+    Attribute("request.counts", pl.Boolean, "this row is the one that counts its request or connection", "access_log_type (docs/counting.md)"),
     Attribute("request.time", TIMESTAMP, "when the first byte arrived", "start_time"),
+    Attribute("origin.ip", pl.String, "address of the first client, as far as Envoy trusts what it was told", "downstream_remote_address (x-forwarded-for, PROXY protocol)"),
+    Attribute("origin.port", pl.UInt32, "its port; 0 when x-forwarded-for told it", "downstream_remote_address"),
     Attribute("request.id", pl.String, "x-request-id", "request_id"),
     Attribute("request.host", pl.String, "authority, port included", "authority"),
-    Attribute(
-        "request.method",
-        pl.String,
-        "method; null for those that Envoy's enum lacks",
-        "request_method, else header `:method`",
-    ),
+    Attribute("request.method", pl.String, "method; null for those that Envoy's enum lacks", "request_method, else header `:method`"),
     Attribute("request.path", pl.String, "path with query, as the client sent it", "original_path, else path"),
     Attribute("request.url_path", pl.String, "path without query", "request.path up to `?`"),
     Attribute("request.scheme", pl.String, "http or https", "scheme"),
     Attribute("request.useragent", pl.String, "user agent", "user_agent"),
     Attribute("request.referer", pl.String, "referer", "referer"),
     Attribute("request.forwarded_for", pl.String, "x-forwarded-for, this hop included", "forwarded_for"),
-    Attribute(
-        "request.protocol_version", pl.String, "HTTP/1.0, HTTP/1.1, HTTP/2 or HTTP/3, downstream", "protocol_version"
-    ),
+    Attribute("request.protocol_version", pl.String, "HTTP/1.0, HTTP/1.1, HTTP/2 or HTTP/3, downstream", "protocol_version"),
     Attribute("request.headers", STRING_MAP, "request headers that Envoy was told to log", "request_headers"),
     Attribute("request.size", pl.UInt64, "body from downstream", "request_body_bytes", "By"),
-    Attribute(
-        "request.total_size",
-        pl.UInt64,
-        "all that came from downstream, framing included",
-        "downstream_wire_bytes_received",
-        "By",
-    ),
+    Attribute("request.total_size", pl.UInt64, "all that came from downstream, framing included", "downstream_wire_bytes_received", "By"),
+    Attribute("request.headers_size", pl.UInt64, "headers, uncompressed, Envoy's own included", "request_headers_bytes", "By"),
+    Attribute("request.auth.principal", pl.String, "issuer/subject of the token that Istio verified", "dynamic metadata istio_authn"),
+    Attribute("request.auth.audiences", pl.String, "audiences of that token", "dynamic metadata istio_authn"),
+    Attribute("request.auth.presenter", pl.String, "authorised presenter of that token", "dynamic metadata istio_authn"),
+    Attribute("request.auth.raw_claims", pl.String, "claims of that token, JSON", "dynamic metadata istio_authn"),
     Attribute("request.attempts", pl.UInt32, "attempts upstream, the first included", "upstream_request_attempt_count"),
     Attribute("response.time", TIMESTAMP, "when the response began", "start_time + time_to_first_downstream_tx_byte"),
     Attribute("response.duration", DURATION, "life of the request", "duration, else time_to_last_downstream_tx_byte"),
     Attribute("response.code", pl.UInt16, "HTTP status; null when no response was sent", "response_code"),
     Attribute("response.code_details", pl.String, "who made the response and why", "response_code_details"),
-    Attribute(
-        "response.grpc_status", pl.UInt8, "gRPC status; null when not gRPC", "trailers, headers, else the HTTP code"
-    ),
+    Attribute("response.headers_size", pl.UInt64, "headers, uncompressed", "response_headers_bytes", "By"),
+    Attribute("response.grpc_message", pl.String, "gRPC message, percent-encoded as on the wire", "trailers, else headers, where logged"),
+    Attribute("response.grpc_status", pl.UInt8, "gRPC status; null when not gRPC", "trailers, headers, else the HTTP code"),
     Attribute("response.flags", pl.UInt64, "bit n-1 set: Envoy's ResponseFlags field n", "response_flags"),
     Attribute("response.size", pl.UInt64, "body to downstream", "response_body_bytes", "By"),
-    Attribute(
-        "response.total_size",
-        pl.UInt64,
-        "all that went downstream, framing included",
-        "downstream_wire_bytes_sent",
-        "By",
-    ),
+    Attribute("response.total_size", pl.UInt64, "all that went downstream, framing included", "downstream_wire_bytes_sent", "By"),
     Attribute("response.headers", STRING_MAP, "response headers that Envoy was told to log", "response_headers"),
     Attribute("response.trailers", STRING_MAP, "response trailers that Envoy was told to log", "response_trailers"),
     Attribute("upstream.cluster", pl.String, "Envoy's cluster of the host chosen", "upstream_cluster"),
@@ -181,29 +126,31 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("upstream.port", pl.UInt32, "port of the host chosen", "upstream_remote_address"),
     Attribute("upstream.local.ip", pl.String, "our end of the upstream connection", "upstream_local_address"),
     Attribute("upstream.local.port", pl.UInt32, "our end of the upstream connection", "upstream_local_address"),
+    Attribute("upstream.sent.bytes", pl.UInt64, "all that went upstream, every attempt", "upstream_wire_bytes_sent", "By"),
+    Attribute("upstream.received.bytes", pl.UInt64, "all that came from upstream, every attempt", "upstream_wire_bytes_received", "By"),
     Attribute("upstream.failure_reason", pl.String, "why the transport failed", "upstream_transport_failure_reason"),
+    Attribute("downstream.failure_reason", pl.String, "why the client's connection failed", "downstream_transport_failure_reason"),
     Attribute("downstream.ip", pl.String, "the TCP peer's address", "downstream_direct_remote_address"),
     Attribute("downstream.port", pl.UInt32, "the TCP peer's port", "downstream_direct_remote_address"),
     Attribute("downstream.local.ip", pl.String, "address that the client connected to", "downstream_local_address"),
     Attribute("downstream.local.port", pl.UInt32, "port that the client connected to", "downstream_local_address"),
     Attribute("route.name", pl.String, "Envoy's route", "route_name"),
+    Attribute("rbac.permissive.response_code", pl.UInt16, "what the shadow policy would have answered: 200 or 403", "dynamic metadata envoy.filters.http.rbac"),
+    Attribute("rbac.permissive.effective_policy_id", pl.String, "the shadow policy that decided", "dynamic metadata envoy.filters.http.rbac"),
+    Attribute("envoy.custom_tags", STRING_MAP, "tags from Envoy's configuration", "custom_tags"),
+    Attribute("envoy.dynamic_metadata", pl.String, "what filters noted, a JSON object by namespace", "metadata.filter_metadata"),
     Attribute("envoy.access_log_type", pl.UInt8, "AccessLogType, 0 when not set", "access_log_type"),
     Attribute("envoy.time_to_last_rx_byte", DURATION, "last request byte from downstream", "since request.time"),
-    Attribute(
-        "envoy.time_to_first_upstream_tx_byte", DURATION, "first byte to upstream, last attempt", "since request.time"
-    ),
+    Attribute("envoy.time_to_first_upstream_tx_byte", DURATION, "first byte to upstream, last attempt", "since request.time"),
     Attribute("envoy.time_to_last_upstream_tx_byte", DURATION, "last byte to upstream", "since request.time"),
     Attribute("envoy.time_to_first_upstream_rx_byte", DURATION, "first byte from upstream", "since request.time"),
     Attribute("envoy.time_to_last_upstream_rx_byte", DURATION, "last byte from upstream", "since request.time"),
-    Attribute(
-        "envoy.time_to_first_downstream_tx_byte", DURATION, "first response byte to downstream", "since request.time"
-    ),
-    Attribute(
-        "envoy.time_to_last_downstream_tx_byte", DURATION, "last response byte to downstream", "since request.time"
-    ),
+    Attribute("envoy.time_to_first_downstream_tx_byte", DURATION, "first response byte to downstream", "since request.time"),
+    Attribute("envoy.time_to_last_downstream_tx_byte", DURATION, "last response byte to downstream", "since request.time"),
     Attribute("trace.id", pl.String, "trace id, 32 hex digits", "header traceparent, b3 or x-b3-traceid, where logged"),
     Attribute("trace.span_id", pl.String, "span id, 16 hex digits, as this hop logged it", "same headers"),
 )
+# fmt: on
 
 _BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 

@@ -12,18 +12,27 @@ OPTIONAL_HEADERS = (
     "request_headers.:method",
     "request_headers.content-type",
     "response_headers.grpc-status",
+    "response_headers.grpc-message",
     "response_trailers.grpc-status",
+    "response_trailers.grpc-message",
 )
 
 # Dictionary columns whose values an entry shows; the others only tell its kind.
 VALUES = (
     "authority",
     "scheme",
-    "tls_sni_hostname",
     "upstream_cluster",
     "route_name",
     "response_code_details",
+    "tls_sni_hostname",
+    "tls_session_id",
+    "tls_ja3_fingerprint",
+    "tls_peer_subject",
+    "tls_peer_issuer",
     "upstream_transport_failure_reason",
+    "downstream_transport_failure_reason",
+    "connection_termination_details",
+    "downstream_remote_address",
     "downstream_direct_remote_address",
     "downstream_local_address",
     "upstream_remote_address",
@@ -90,6 +99,12 @@ def _total(wire: str, properties: str) -> pl.Expr:
     return pl.when(is_tcp()).then(pl.when(count > 0).then(count).otherwise(pl.col(properties).fill_null(count)))
 
 
+def _noted(namespace: str, key: str) -> pl.Expr:
+    """Give what a filter noted under a key of its dynamic metadata, as text."""
+    return pl.col("dynamic_metadata").str.json_path_match(f"$['{namespace}']['{key}']")
+
+
+_RBAC = "envoy.filters.http.rbac"
 _PATH = pl.coalesce("original_path", "path")
 _INBOUND = pl.col("context.reporter.kind") != "outbound"
 _UPSTREAM = pl.col("upstream_remote_address").is_not_null() & ~_INBOUND
@@ -101,6 +116,12 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "destination.port": pl.when(_UPSTREAM).then("upstream_remote_port").otherwise("downstream_local_port"),
     "connection.requested_server_name": pl.col("tls_sni_hostname"),
     "connection.tls.version": pl.col("tls_version"),
+    "connection.tls.cipher_suite": pl.col("tls_cipher_suite"),
+    "connection.tls.session_id": pl.col("tls_session_id"),
+    "connection.tls.ja3": pl.col("tls_ja3_fingerprint"),
+    "connection.tls.peer_subject": pl.col("tls_peer_subject"),
+    "connection.tls.peer_issuer": pl.col("tls_peer_issuer"),
+    "connection.termination_details": pl.col("connection_termination_details"),
     "connection.id": pl.col("stream_id"),
     "connection.event": _event(),
     "connection.opened": pl.lit(None, pl.Boolean),
@@ -111,6 +132,8 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "connection.sent.bytes_total": _total("downstream_wire_bytes_sent", "sent_bytes"),
     "request.counts": _counts(),
     "request.time": _time(pl.col("start_time_ns")),
+    "origin.ip": pl.col("downstream_remote_address"),
+    "origin.port": pl.col("downstream_remote_port"),
     "request.id": pl.col("request_id"),
     "request.host": pl.col("authority"),
     "request.method": pl.coalesce(_name("request_method", _METHODS), "request_headers.:method"),
@@ -124,11 +147,18 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "request.headers": pl.col("request_headers"),
     "request.size": pl.col("request_body_bytes"),
     "request.total_size": pl.col("downstream_wire_bytes_received"),
+    "request.headers_size": pl.col("request_headers_bytes"),
+    "request.auth.principal": _noted("istio_authn", "request.auth.principal"),
+    "request.auth.audiences": _noted("istio_authn", "request.auth.audiences"),
+    "request.auth.presenter": _noted("istio_authn", "request.auth.presenter"),
+    "request.auth.raw_claims": _noted("istio_authn", "request.auth.claims"),
     "request.attempts": pl.col("upstream_request_attempt_count"),
     "response.time": _time(pl.col("start_time_ns") + pl.col("time_to_first_downstream_tx_byte_ns")),
     "response.duration": pl.coalesce("duration_ns", "time_to_last_downstream_tx_byte_ns").cast(DURATION),
     "response.code": pl.col("response_code").cast(pl.UInt16, strict=False),
     "response.code_details": pl.col("response_code_details"),
+    "response.headers_size": pl.col("response_headers_bytes"),
+    "response.grpc_message": pl.coalesce("response_trailers.grpc-message", "response_headers.grpc-message"),
     "response.grpc_status": pl.when(pl.col("context.protocol") == "grpc").then(grpc_status.status()),
     "response.flags": pl.col("response_flags"),
     "response.size": pl.col("response_body_bytes"),
@@ -140,12 +170,21 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "upstream.port": pl.col("upstream_remote_port"),
     "upstream.local.ip": pl.col("upstream_local_address"),
     "upstream.local.port": pl.col("upstream_local_port"),
+    "upstream.sent.bytes": pl.col("upstream_wire_bytes_sent"),
+    "upstream.received.bytes": pl.col("upstream_wire_bytes_received"),
     "upstream.failure_reason": pl.col("upstream_transport_failure_reason"),
+    "downstream.failure_reason": pl.col("downstream_transport_failure_reason"),
     "downstream.ip": pl.col("downstream_direct_remote_address"),
     "downstream.port": pl.col("downstream_direct_remote_port"),
     "downstream.local.ip": pl.col("downstream_local_address"),
     "downstream.local.port": pl.col("downstream_local_port"),
     "route.name": pl.col("route_name"),
+    "rbac.permissive.response_code": _noted(_RBAC, "shadow_engine_result").replace_strict(
+        {"allowed": 200, "denied": 403}, default=None, return_dtype=pl.UInt16
+    ),
+    "rbac.permissive.effective_policy_id": _noted(_RBAC, "shadow_effective_policy_id"),
+    "envoy.custom_tags": pl.col("custom_tags"),
+    "envoy.dynamic_metadata": pl.col("dynamic_metadata"),
     "envoy.access_log_type": pl.col("access_log_type").cast(pl.UInt8, strict=False),
     "envoy.time_to_last_rx_byte": _since_start("time_to_last_rx_byte_ns"),
     "envoy.time_to_first_upstream_tx_byte": _since_start("time_to_first_upstream_tx_byte_ns"),

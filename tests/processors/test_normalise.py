@@ -220,6 +220,25 @@ def test_trace_ids_come_from_the_headers_that_were_logged(bench, headers, trace,
     assert row["trace.span_id"] == span
 
 
+def test_what_filters_noted_is_read_from_their_dynamic_metadata(bench):
+    entry = inbound()
+    noted = entry.common_properties.metadata.filter_metadata
+    noted["istio_authn"].update({"request.auth.principal": "issuer/me", "request.auth.claims": {"iss": ["issuer"]}})
+    noted["envoy.filters.http.rbac"].update(
+        {"shadow_engine_result": "denied", "shadow_effective_policy_id": "deny-all"}
+    )
+    row = bench.row(entry)
+    assert row["request.auth.principal"] == "issuer/me"
+    assert row["request.auth.raw_claims"] == '{"iss":["issuer"]}'
+    assert row["request.auth.audiences"] is None
+    assert (row["rbac.permissive.response_code"], row["rbac.permissive.effective_policy_id"]) == (403, "deny-all")
+
+
+def test_the_first_clients_address_is_the_origin(bench):
+    row = bench.row(inbound(downstream_remote_address=address("198.51.100.7", 0)))
+    assert (row["origin.ip"], row["source.ip"]) == ("198.51.100.7", "10.0.0.1")
+
+
 def test_paths_are_the_clients_and_without_query_where_asked(bench):
     entry = inbound(path="/internal?q=1")
     entry.request.original_path = "/shop?q=1"
