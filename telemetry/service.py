@@ -16,7 +16,9 @@ from telemetry.batch import SCHEMAS, Batch, Template
 from telemetry.boundary import boundary
 from telemetry.config import Settings
 from telemetry.delivery import Delivery, Patience
+from telemetry.explain import Explainer
 from telemetry.http.app import create_app
+from telemetry.http.explain import explain_router
 from telemetry.http.metrics import metrics_router
 from telemetry.http.server import HttpServer
 from telemetry.journal.memory import MemoryJournal
@@ -25,7 +27,7 @@ from telemetry.mesh.resolve import Resolver
 from telemetry.pipeline import Pipeline, Wanted
 from telemetry.plugin import Scraped
 from telemetry.processors.connections import Connections
-from telemetry.processors.contexts import Contexts
+from telemetry.processors.contexts import Contexts, peer_columns
 from telemetry.processors.normalise import Normalise
 from telemetry.processors.signals import Signals
 from telemetry.receivers import access_logs
@@ -111,13 +113,7 @@ class Service:
     # --- made of ---------------------------------------------------------------------------------------------------
 
     def _make_contexts(self) -> Contexts:
-        keys = self._settings.receiver.access_logs.filter_state
-        peers = [
-            (clue, f"filter_state.{key}")
-            for key in keys
-            for clue in ("downstream_peer", "upstream_peer")
-            if clue in key
-        ]
+        peers = peer_columns(self._settings.receiver.access_logs.filter_state)
         return Contexts(self._resolver, self._addresses, seed=secrets.randbits(64), peers=peers)
 
     def _make_coalescer(self) -> Coalescer:
@@ -141,11 +137,15 @@ class Service:
         return Server(grpc, {access_logs.METHOD: logs.stream})
 
     def _make_app(self) -> FastAPI:
-        return create_app(routers=[metrics_router(self.metrics.registry, self._scraped)], ready=self.not_ready)
+        explainer = Explainer(self._make_contexts(), self._wanted())
+        routers = [metrics_router(self.metrics.registry, self._scraped), explain_router(explainer)]
+        return create_app(routers=routers, ready=self.not_ready)
+
+    def _wanted(self) -> Wanted:
+        logs = self._settings.receiver.access_logs
+        return Wanted(logs.request_headers, logs.response_headers, logs.response_trailers, logs.filter_state)
 
     def _make_pipeline(self) -> Pipeline:
-        logs = self._settings.receiver.access_logs
-        wanted = Wanted(logs.request_headers, logs.response_headers, logs.response_trailers, logs.filter_state)
         processors = (self._connections, Signals(seed=secrets.randbits(64), started_ns=self._epoch))
         templates = {template for delivery in self.deliveries for template in delivery.adapter.accepts}
         entries = Template.LOGENTRY in templates
@@ -153,7 +153,7 @@ class Service:
         return Pipeline(
             Normalise(self._contexts, read),
             processors,
-            wanted,
+            self._wanted(),
             self.metrics,
             templates=templates,
             receiver=self._settings.receiver.name,

@@ -20,6 +20,7 @@ FLOORS = (
     {"expressions"},
     {"rules"},
     {"delivery", "pipeline", "reference"},
+    {"explain"},
     {"http", "sinks"},
     {"service"},
     {"demo"},

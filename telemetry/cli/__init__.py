@@ -4,6 +4,7 @@ import typer
 
 from telemetry.cli.attributes import attributes
 from telemetry.cli.demo import demo
+from telemetry.cli.explain import explain
 from telemetry.cli.generate import generate
 from telemetry.cli.schema import schema
 from telemetry.cli.serve import serve
@@ -19,7 +20,7 @@ app = typer.Typer(
     # A traceback's local variables may hold secrets.
     pretty_exceptions_show_locals=False,
 )
-for command in (serve, validate, schema, attributes, version, demo):
+for command in (serve, validate, schema, attributes, explain, version, demo):
     app.command()(command)
 app.add_typer(generate, name="generate")
 

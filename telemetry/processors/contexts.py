@@ -14,7 +14,7 @@ from telemetry.mesh.resolve import Clues, Hop, Resolver, host_of_authority, may_
 from telemetry.mesh.workload import Workload
 from telemetry.node import Node
 
-__all__ = ["CONTEXT_ATTRIBUTES", "PROTOCOLS", "Contexts"]
+__all__ = ["CONTEXT_ATTRIBUTES", "PROTOCOLS", "Contexts", "peer_columns"]
 
 PROTOCOLS = ("http", "grpc", "tcp")
 
@@ -61,6 +61,12 @@ CONTEXT_ATTRIBUTES: tuple[str, ...] = (
     "connection.security_policy",
 )
 _SCHEMA = {name: by_name(name).dtype for name in CONTEXT_ATTRIBUTES}
+
+
+def peer_columns(filter_state: Sequence[str]) -> list[tuple[str, str]]:
+    """Give (clue, decoded column) for each filter-state key that holds a peer, in the order to look at them."""
+    clues = ("downstream_peer", "upstream_peer")
+    return [(clue, f"filter_state.{key}") for key in filter_state for clue in clues if clue in key]
 
 
 class Contexts:
