@@ -1,7 +1,6 @@
 """Lifetimes: what is started, in which order, and how it ends."""
 
 import asyncio
-import secrets
 import signal
 import time
 from collections.abc import Callable, Coroutine
@@ -12,28 +11,16 @@ from typing import Any, Self, TypeVar
 import structlog
 from fastapi import FastAPI
 
-from telemetry.batch import SCHEMAS, Batch, Template
+from telemetry.assembly import Assembly
+from telemetry.batch import Batch
 from telemetry.boundary import boundary
 from telemetry.config import Settings
 from telemetry.delivery import Delivery, Patience
-from telemetry.explain import Explainer
 from telemetry.http.app import create_app
 from telemetry.http.explain import explain_router
 from telemetry.http.metrics import metrics_router
 from telemetry.http.server import HttpServer
-from telemetry.journal.memory import MemoryJournal
-from telemetry.mesh.addresses import Addresses
-from telemetry.mesh.resolve import Resolver
-from telemetry.pipeline import Pipeline, Wanted
 from telemetry.plugin import Scraped
-from telemetry.processors.connections import Connections
-from telemetry.processors.contexts import Contexts, peer_columns
-from telemetry.processors.normalise import Normalise
-from telemetry.processors.signals import Signals
-from telemetry.receivers import access_logs
-from telemetry.receivers.access_logs import AccessLogs
-from telemetry.receivers.coalesce import Coalescer
-from telemetry.receivers.server import Server
 from telemetry.selfmetrics import SelfMetrics
 
 __all__ = ["Service", "serve"]
@@ -56,22 +43,20 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._epoch = time.time_ns()
-        self.metrics = SelfMetrics()
-        self.journal = MemoryJournal(max_bytes=settings.journal.max_bytes, on_full=settings.journal.on_full)
+        self._parts = Assembly(settings)
         self.deliveries: list[Delivery] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._addresses = Addresses(settings.mesh.max_addresses)
-        self._resolver = Resolver(self._addresses, settings.mesh.default_cluster)
-        self._contexts = self._make_contexts()
-        self._connections = Connections(started_ns=self._epoch)
-        self._coalescer = self._make_coalescer()
-        self._receiver = self._make_receiver()
-        self._http = HttpServer(settings.http, self._make_app())
+        self._receiver = self._parts.receiver()
+        self._http = HttpServer(settings.http, self._app())
         self._stack = AsyncExitStack()
         self._thread = ThreadPoolExecutor(1, "pipeline")
         self._tasks: list[asyncio.Task[None]] = []
         self._state = "starting"
+
+    @property
+    def metrics(self) -> SelfMetrics:
+        """What we count about ourselves."""
+        return self._parts.metrics
 
     @property
     def grpc_port(self) -> int:
@@ -90,13 +75,14 @@ class Service:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self.deliveries = [await self._enter(stack, name) for name in self._settings.handlers]
-            self._pipeline = self._make_pipeline()
+            templates = {template for delivery in self.deliveries for template in delivery.adapter.accepts}
+            self._pipeline = self._parts.pipeline(templates)
+            stack.push_async_callback(self._http.stop)
             stack.push_async_callback(self._drain)
             for work in (self._feed(), self._tick(), *(delivery.run() for delivery in self.deliveries)):
                 self._spawn(work)
             await self._receiver.start()
             await self._http.start()
-            stack.push_async_callback(self._http.stop)
             self._stack = stack.pop_all()
         self._state = "ready"
         log.info(
@@ -110,55 +96,9 @@ class Service:
         self._state = "draining"
         await self._stack.aclose()
 
-    # --- made of ---------------------------------------------------------------------------------------------------
-
-    def _make_contexts(self) -> Contexts:
-        peers = peer_columns(self._settings.receiver.access_logs.filter_state)
-        return Contexts(self._resolver, self._addresses, seed=secrets.randbits(64), peers=peers)
-
-    def _make_coalescer(self) -> Coalescer:
-        limits = self._settings.receiver.coalesce
-        return Coalescer(
-            max_delay_s=limits.max_delay_s,
-            max_entries=limits.max_entries,
-            max_pending_bytes=limits.max_pending_bytes,
-            clock_ns=time.time_ns,
-        )
-
-    def _make_receiver(self) -> Server:
-        grpc = self._settings.receiver.grpc
-        logs = AccessLogs(
-            self._coalescer,
-            self.metrics,
-            max_message_bytes=grpc.max_message_bytes,
-            max_streams_per_peer=grpc.max_streams_per_peer,
-            learn=self._resolver.learn,
-        )
-        return Server(grpc, {access_logs.METHOD: logs.stream})
-
-    def _make_app(self) -> FastAPI:
-        explainer = Explainer(self._make_contexts(), self._wanted())
-        routers = [metrics_router(self.metrics.registry, self._scraped), explain_router(explainer)]
+    def _app(self) -> FastAPI:
+        routers = [metrics_router(self.metrics.registry, self._scraped), explain_router(self._parts.explainer())]
         return create_app(routers=routers, ready=self.not_ready)
-
-    def _wanted(self) -> Wanted:
-        logs = self._settings.receiver.access_logs
-        return Wanted(logs.request_headers, logs.response_headers, logs.response_trailers, logs.filter_state)
-
-    def _make_pipeline(self) -> Pipeline:
-        processors = (self._connections, Signals(seed=secrets.randbits(64), started_ns=self._epoch))
-        templates = {template for delivery in self.deliveries for template in delivery.adapter.accepts}
-        entries = Template.LOGENTRY in templates
-        read = SCHEMAS[Template.LOGENTRY] if entries else {name for each in processors for name in each.reads}
-        return Pipeline(
-            Normalise(self._contexts, read),
-            processors,
-            self._wanted(),
-            self.metrics,
-            templates=templates,
-            receiver=self._settings.receiver.name,
-            epoch=self._epoch,
-        )
 
     async def _enter(self, stack: AsyncExitStack, name: str) -> Delivery:
         settings = self._settings.handlers[name]
@@ -166,19 +106,17 @@ class Service:
         patience = Patience(
             settings.delivery.deadline_s, settings.delivery.initial_backoff_s, settings.delivery.max_backoff_s
         )
-        return Delivery(name, adapter, self.journal, self.metrics, patience)
+        return Delivery(name, adapter, self._parts.journal, self.metrics, patience)
 
     def _scraped(self) -> list[Scraped]:
         self._account()
         return [delivery.adapter for delivery in self.deliveries if isinstance(delivery.adapter, Scraped)]
 
-    # --- at work ---------------------------------------------------------------------------------------------------
-
     async def _feed(self) -> None:
         """Take chunks through the pipeline into the journal, until the coalescer is closed and empty."""
-        while (chunk := await self._coalescer.take()) is not None:
+        while (chunk := await self._parts.coalescer.take()) is not None:
             with boundary() as outcome:
-                await self.journal.append(await self._in_thread(self._pipeline.run, chunk))
+                await self._parts.journal.append(await self._in_thread(self._pipeline.run, chunk))
             if outcome.error is not None:
                 self.metrics.rejected.labels("pipeline_error").inc(chunk.entries)
                 log.error(
@@ -194,7 +132,7 @@ class Service:
             self._account()
 
     async def _flush(self) -> None:
-        await self.journal.append(await self._in_thread(self._pipeline.flush, time.time_ns()))
+        await self._parts.journal.append(await self._in_thread(self._pipeline.flush, time.time_ns()))
 
     async def _in_thread(self, call: Callable[[Argument], list[Batch]], argument: Argument) -> list[Batch]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, argument)
@@ -202,14 +140,7 @@ class Service:
     def _account(self) -> None:
         for delivery in self.deliveries:
             delivery.account()
-        self.metrics.pending_bytes.set(self._coalescer.pending_bytes)
-        self.metrics.journal_bytes.set(self.journal.size_bytes)
-        self.metrics.journal_batches.set(len(self.journal))
-        self.metrics.contexts.set(len(self._contexts))
-        self.metrics.raise_to(self.metrics.contexts_resolved, self._contexts.resolved_total)
-        self.metrics.raise_to(self.metrics.connections_forgotten, self._connections.forgotten_total)
-        self.metrics.addresses.set(len(self._addresses))
-        self.metrics.connections.set(len(self._connections))
+        self._parts.measure()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -220,15 +151,13 @@ class Service:
         if not task.cancelled() and (error := task.exception()) and not self.failed.done():
             self.failed.set_exception(error)
 
-    # --- the end ---------------------------------------------------------------------------------------------------
-
     async def _drain(self) -> None:
         """Stop reading, finish what was read, deliver it: within the deadline, or say what is left."""
         feed = self._tasks[0]
         try:
             async with asyncio.timeout(self._settings.shutdown.deadline_s):
                 await self._receiver.stop(_STREAM_GRACE_S)
-                self._coalescer.close()
+                self._parts.coalescer.close()
                 await feed
                 await self._flush()
                 await self._delivered()

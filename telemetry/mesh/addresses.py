@@ -1,11 +1,13 @@
-"""Which workload answers on an address: learned from nodes as they connect."""
+"""Which workload answers on an address: as orchestrators tell, as nodes say, as files state."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from itertools import count
+from typing import Protocol
 
 from telemetry.mesh.workload import Workload
 
-__all__ = ["INBOUND_BIND", "LOOPBACK", "UNKNOWN", "Addresses"]
+__all__ = ["INBOUND_BIND", "LOOPBACK", "UNKNOWN", "Addresses", "Source"]
 
 
 # Numbers that stand for addresses with a meaning of their own; the registry's begin after them.
@@ -13,16 +15,29 @@ UNKNOWN, LOOPBACK, INBOUND_BIND = 0, 1, 2
 _MEANINGS = {"127.0.0.1": LOOPBACK, "::1": LOOPBACK, "127.0.0.6": INBOUND_BIND, "::6": INBOUND_BIND}
 
 
+class Source(Protocol):
+    """Someone else who knows workloads by address: Kubernetes, the service catalog."""
+
+    def workload_of_address(self, address: str) -> Workload | None:
+        """Give the workload that answers there now. Called from any thread, for any text; keeps its own bounds."""
+
+
 class Addresses:
-    """Address -> workload, the latest word winning; bounded, the address longest unmentioned goes first.
+    """Address -> workload. Of what nodes say, the latest word wins; bounded, the longest unmentioned goes first.
+
+    `before`: sources that know better than nodes, which never say goodbye (Kubernetes). `after`: those asked when no
+    node said anything (the catalog). Loopback addresses are nobody's but a node's.
 
     The receiver's loop learns while the pipeline's thread looks up: each call is one step of a dict, so no lock.
     """
 
-    def __init__(self, limit: int = 100_000) -> None:
+    def __init__(self, limit: int = 100_000, *, before: Sequence[Source] = (), after: Sequence[Source] = ()) -> None:
         self._limit = limit
+        self._before = tuple(before)
+        self._after = tuple(after)
         self._known: OrderedDict[str, tuple[int, Workload]] = OrderedDict()
         self._numbers = count(max(_MEANINGS.values()) + 1)
+        self._of_workload: dict[Workload, int] = {}
 
     def learn(self, address: str, workload: Workload) -> None:
         """Remember that `workload` answers on `address`."""
@@ -35,13 +50,44 @@ class Addresses:
 
     def find(self, address: str | None) -> Workload | None:
         """Give the workload that answers there, None when nobody said."""
-        known = self._known.get(address) if address else None
-        return known[1] if known else None
+        if not address:
+            return None
+        if address not in _MEANINGS and (told := _first(self._before, address)):
+            return told
+        if known := self._known.get(address):
+            return known[1]
+        return _first(self._after, address) if address not in _MEANINGS else None
 
     def number(self, address: str) -> int:
-        """Give a number that changes when another workload takes the address; UNKNOWN for those without meaning."""
-        known = self._known.get(address)
-        return known[0] if known else _MEANINGS.get(address, UNKNOWN)
+        """Give a number that changes when another workload takes the address; UNKNOWN for those without meaning.
+
+        Addresses that a source gives to one workload share a number: a network of millions is one kind of entry.
+        """
+        if meaning := _MEANINGS.get(address):
+            known = self._known.get(address)
+            return known[0] if known else meaning
+        if told := _first(self._before, address):
+            return self._number_of(told)
+        if known := self._known.get(address):
+            return known[0]
+        told = _first(self._after, address)
+        return self._number_of(told) if told else UNKNOWN
+
+    def _number_of(self, workload: Workload) -> int:
+        number = self._of_workload.get(workload)
+        if number is None:
+            # Numbers never come back, so forgetting them all costs only that kinds of entry are resolved anew.
+            if len(self._of_workload) >= self._limit:
+                self._of_workload.clear()
+            number = self._of_workload[workload] = next(self._numbers)
+        return number
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+def _first(sources: Sequence[Source], address: str) -> Workload | None:
+    for source in sources:
+        if told := source.workload_of_address(address):
+            return told
+    return None

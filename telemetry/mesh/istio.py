@@ -2,20 +2,52 @@
 
 from dataclasses import dataclass
 
+from telemetry.mesh import spiffe
+from telemetry.mesh.dialect import INBOUND, OUTBOUND, ClusterName, Dialect, Proxy
+from telemetry.mesh.plain import workload_of_node as plain_workload_of_node
 from telemetry.mesh.workload import Workload, canonical_revision, canonical_service
 from telemetry.node import Node
 
-__all__ = ["SPECIAL_CLUSTERS", "Cluster", "NodeId", "node_id", "parse_cluster", "service_of_host", "workload_of_node"]
+__all__ = [
+    "DIALECT",
+    "SPECIAL_CLUSTERS",
+    "Cluster",
+    "NodeId",
+    "cluster_name",
+    "node_id",
+    "parse_cluster",
+    "proxy",
+    "route_name",
+    "service_of_host",
+    "workload_of_node",
+]
 
 # Clusters that stand for "no service": Istio's metrics show their name as the service's. InboundPassthroughCluster is
 # one side's; the others are the client's. The Ipv4/Ipv6 twins are from before 1.22.
 SPECIAL_CLUSTERS = {
-    "PassthroughCluster": "outbound",
-    "BlackHoleCluster": "outbound",
-    "InboundPassthroughCluster": "inbound",
-    "InboundPassthroughClusterIpv4": "inbound",
-    "InboundPassthroughClusterIpv6": "inbound",
+    "PassthroughCluster": OUTBOUND,
+    "BlackHoleCluster": OUTBOUND,
+    "AllowAnyDynamicDNSCluster": OUTBOUND,
+    "InboundPassthroughCluster": INBOUND,
+    "InboundPassthroughClusterIpv4": INBOUND,
+    "InboundPassthroughClusterIpv6": INBOUND,
 }
+# Clusters of the proxy itself. Ambient's lead on within the proxy and tell nothing of the service.
+_OWN_CLUSTERS = {
+    "agent": ClusterName(INBOUND),
+    "prometheus_stats": ClusterName(INBOUND),
+    "encap": ClusterName(),
+    "connect_originate": ClusterName(),
+    "inner_connect_originate": ClusterName(),
+    "outer_connect_originate": ClusterName(),
+    "main_internal": ClusterName(),
+    **{
+        name: ClusterName(OUTBOUND, special=True)
+        for name in ("xds-grpc", "sds-grpc", "zipkin", "envoy_accesslog_service", "envoy_metrics_service")
+    },
+}
+_ROUTES = {"block_all": "BlackHoleCluster", "allow_any": "PassthroughCluster"}
+_KINDS = {"router": "gateway", "agentgateway": "gateway", "waypoint": "waypoint", "ztunnel": "ztunnel"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +96,7 @@ def workload_of_node(node: Node) -> Workload | None:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`direction|port|subset|host`; direction is inbound, outbound or inbound-vip (a waypoint's)."""
+    """`direction|port|subset|host`, as SNI `direction_.port_.subset_.host`; inbound-vip is a waypoint's direction."""
 
     direction: str
     port: str
@@ -78,8 +110,10 @@ def parse_cluster(name: str | None) -> Cluster | None:
         return None
     if name in SPECIAL_CLUSTERS:
         return Cluster(SPECIAL_CLUSTERS[name], "", "", "")
-    # An alt_stat_name ends with ";": the metrics service shows such names.
-    parts = name.removesuffix(";").split("|")
+    # An alt_stat_name ends with ";": the metrics service shows such names. East-west gateways call clusters as the SNI
+    # that leads to them.
+    text = name.removesuffix(";")
+    parts = text.split("|") if "|" in text else text.split("_.", 3)
     if len(parts) != 4 or parts[0] not in {"inbound", "outbound", "inbound-vip"}:
         return None
     return Cluster(*parts)
@@ -89,3 +123,49 @@ def service_of_host(host: str | None) -> tuple[str, str] | None:
     """Give (name, namespace) of a Kubernetes service host `name.namespace.svc…`; None for other hosts."""
     labels = host.split(".") if host else []
     return (labels[0], labels[1]) if len(labels) >= 3 and labels[2] == "svc" else None
+
+
+def proxy(node: Node) -> Proxy:
+    """Say who the node is."""
+    workload, found = workload_of_node(node), node_id(node)
+    if workload is None:
+        return Proxy(plain_workload_of_node(node), addresses=node.instance_ips)
+    if found is None:
+        return Proxy(workload, addresses=node.instance_ips)
+    addresses = node.instance_ips or ((found.ip,) if found.ip else ())
+    return Proxy(workload, _KINDS.get(found.type, "sidecar"), addresses, found.domain)
+
+
+def cluster_name(name: str, _node: Node) -> ClusterName | None:
+    """Read a cluster's name, the specials and the proxy's own included."""
+    if name in _OWN_CLUSTERS:
+        return _OWN_CLUSTERS[name]
+    cluster = parse_cluster(name)
+    if cluster is None:
+        return None
+    direction = OUTBOUND if cluster.direction == "inbound-vip" else cluster.direction
+    service, namespace = service_of_host(cluster.host) or (cluster.host or None, None)
+    return ClusterName(
+        direction, cluster.host or None, service, namespace, cluster.port or None, cluster.subset or None,
+        special=name in SPECIAL_CLUSTERS,
+    )  # fmt: skip
+
+
+def route_name(name: str) -> ClusterName | None:
+    """Read the routes to no service in particular: `allow_any` lets out, `block_all` does not."""
+    return ClusterName(OUTBOUND, service=_ROUTES[name], special=True) if name in _ROUTES else None
+
+
+def _knows_identity(sans: str) -> bool:
+    found = spiffe.parse(spiffe.first_uri(sans))
+    return found is not None and found.service_account is not None
+
+
+DIALECT = Dialect(
+    name="istio",
+    proxy=proxy,
+    cluster_name=cluster_name,
+    route_name=route_name,
+    knows_node=lambda node: workload_of_node(node) is not None,
+    knows_identity=_knows_identity,
+)

@@ -1,35 +1,73 @@
 """Istio's peer metadata: what a proxy learned of the other end, as it lies in Envoy's filter state.
 
 Since Istio 1.24 it is a Struct with lower-case keys; from 1.6 to 1.23 a FlatBuffer inside a BytesValue; in 1.5 a
-serialised Struct inside a BytesValue, keyed as node metadata. All of them come wrapped in an `Any`.
+serialised Struct inside a BytesValue, keyed as node metadata. The peer's id is a node id as text, `unknown` from native
+filters; ambient's baggage is text too; principals are SPIFFE ids. All of them come wrapped in an `Any`.
 """
 
-import struct as binary
-from collections.abc import Iterator, Mapping
-from struct import unpack_from
+from collections.abc import Mapping
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.wrappers_pb2 import BytesValue
+from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 
+from telemetry.mesh.baggage import workload_of_baggage
+from telemetry.mesh.flat_node import workload_of_flat_node
 from telemetry.mesh.istio import workload_of_node
 from telemetry.mesh.workload import Workload, canonical_revision, canonical_service
 from telemetry.node import Node
 
-__all__ = ["workload_of_peer"]
+__all__ = ["PEER_KEYS", "principal_of_peer", "workload_of_peer"]
+
+# Filter state key -> the clue it is. Of several keys for one clue, the first with a value counts.
+PEER_KEYS = {
+    "downstream_peer": "downstream_peer",
+    "upstream_peer": "upstream_peer",
+    "downstream_peer_obj": "downstream_peer",
+    "upstream_peer_obj": "upstream_peer",
+    "wasm.downstream_peer": "downstream_peer",
+    "wasm.upstream_peer": "upstream_peer",
+    "envoy.wasm.metadata_exchange.downstream": "downstream_peer",
+    "envoy.wasm.metadata_exchange.upstream": "upstream_peer",
+    "wasm.downstream_peer_id": "downstream_peer",
+    "wasm.upstream_peer_id": "upstream_peer",
+    "envoy.wasm.metadata_exchange.downstream_id": "downstream_peer",
+    "envoy.wasm.metadata_exchange.upstream_id": "upstream_peer",
+    "io.istio.peer_principal": "peer_principal",
+    "io.istio.local_principal": "local_principal",
+}
 
 
 def workload_of_peer(any_bytes: bytes | None) -> Workload | None:
     """Read a peer of any Istio version; None when there is none, or its form is not known."""
+    wrapped = _unwrapped(any_bytes)
+    if isinstance(wrapped, Struct):
+        return _of_struct(wrapped)
+    if isinstance(wrapped, bytes):
+        return _of_bytes(wrapped)
+    return _of_text(wrapped) if wrapped else None
+
+
+def principal_of_peer(any_bytes: bytes | None) -> str | None:
+    """Read a principal: a SPIFFE id as text; None for anything else."""
+    wrapped = _unwrapped(any_bytes)
+    text = wrapped.decode(errors="replace") if isinstance(wrapped, bytes) else wrapped
+    return text if isinstance(text, str) and text.startswith("spiffe://") else None
+
+
+def _unwrapped(any_bytes: bytes | None) -> Struct | bytes | str | None:
     if not any_bytes:
         return None
     try:
         wrapped = AnyMessage.FromString(any_bytes)
-        if wrapped.type_url.endswith("google.protobuf.Struct"):
-            return _of_struct(Struct.FromString(wrapped.value))
-        if wrapped.type_url.endswith("google.protobuf.BytesValue"):
-            return _of_bytes(BytesValue.FromString(wrapped.value).value)
+        match wrapped.type_url.rpartition("/")[2]:
+            case "google.protobuf.Struct":
+                return Struct.FromString(wrapped.value)
+            case "google.protobuf.BytesValue":
+                return BytesValue.FromString(wrapped.value).value
+            case "google.protobuf.StringValue":
+                return StringValue.FromString(wrapped.value).value
     except DecodeError:
         return None
     return None
@@ -64,74 +102,23 @@ def _of_node_metadata(struct: Struct) -> Workload | None:
 
 
 def _of_bytes(value: bytes) -> Workload | None:
+    return workload_of_flat_node(value) or _of_serialised(value) or _of_text(value.decode(errors="replace"))
+
+
+def _of_serialised(value: bytes) -> Workload | None:
     try:
-        return _of_flat_node(value)
-    except (binary.error, UnicodeDecodeError, IndexError, RecursionError):
         return _of_struct(Struct.FromString(value))
+    except DecodeError:
+        return None
+
+
+def _of_text(text: str) -> Workload | None:
+    if text.count("~") == 3:
+        return workload_of_node(Node(id=text, cluster="", metadata={}, version="", log_name=""))
+    return workload_of_baggage(text)
 
 
 def _strings(struct: Struct) -> Mapping[str, str]:
     return {
         key: value.string_value for key, value in struct.fields.items() if value.WhichOneof("kind") == "string_value"
     }
-
-
-# --- FlatNode: slots 0 name, 1 namespace, 2 labels, 3 owner, 4 workload_name, 9 cluster_id --------------------------
-
-
-def _of_flat_node(data: bytes) -> Workload:
-    (root,) = unpack_from("<I", data, 0)
-    labels = dict(_labels(data, root))
-    name = _text(data, root, 4)
-    if name is None and not labels and _text(data, root, 1) is None:
-        raise IndexError("not a FlatNode")
-    return Workload(
-        name=name,
-        namespace=_text(data, root, 1),
-        cluster=_text(data, root, 9),
-        instance=_text(data, root, 0),
-        owner=_text(data, root, 3),
-        app=labels.get("app"),
-        version=labels.get("version"),
-        canonical_service=canonical_service(labels, name),
-        canonical_revision=canonical_revision(labels),
-    )
-
-
-def _slot(data: bytes, table: int, slot: int) -> int | None:
-    """Give where a table's field lies: the vtable holds its offset, 0 for absent."""
-    vtable = table - int(unpack_from("<i", data, table)[0])
-    if vtable < 0:
-        raise IndexError("vtable before the buffer")
-    (size,) = unpack_from("<H", data, vtable)
-    entry = 4 + 2 * slot
-    if entry >= size:
-        return None
-    (offset,) = unpack_from("<H", data, vtable + entry)
-    return table + int(offset) if offset else None
-
-
-def _follow(data: bytes, place: int) -> int:
-    return place + int(unpack_from("<I", data, place)[0])
-
-
-def _text(data: bytes, table: int, slot: int) -> str | None:
-    place = _slot(data, table, slot)
-    if place is None:
-        return None
-    start = _follow(data, place)
-    (size,) = unpack_from("<I", data, start)
-    if start + 4 + size > len(data):
-        raise IndexError("string beyond the buffer")
-    return data[start + 4 : start + 4 + size].decode() or None
-
-
-def _labels(data: bytes, root: int) -> Iterator[tuple[str, str]]:
-    place = _slot(data, root, 2)
-    if place is None:
-        return
-    vector = _follow(data, place)
-    (size,) = unpack_from("<I", data, vector)
-    for index in range(size):
-        pair = _follow(data, vector + 4 + 4 * index)
-        yield _text(data, pair, 0) or "", _text(data, pair, 1) or ""

@@ -42,16 +42,23 @@ class Groups:
         return cells.reshape(len(self), width).astype(np.uint64)
 
 
+def _compact(key: npt.NDArray[np.integer]) -> tuple[Ints, int]:
+    """Give a key's distinct values consecutive numbers: those of the rows, and how many there are."""
+    distinct, numbers = np.unique(key, return_inverse=True)
+    return numbers.astype(np.int64), len(distinct)
+
+
 def group(*keys: npt.NDArray[np.integer]) -> Groups:
     """Group rows that agree in every key: non-negative integers below 2⁶², all keys as long, at least one row."""
     combined = np.zeros(len(keys[0]), dtype=np.int64)
     size = 1
     for key in keys:
-        span = int(key.max()) + 1
+        code, span = key, int(key.max()) + 1
         if size * span > _ROOM:
-            combined = np.unique(combined, return_inverse=True)[1]
-            size = int(combined.max()) + 1
-        combined = combined * span + key.astype(np.int64)
+            combined, size = _compact(combined)
+        if size * span > _ROOM:
+            code, span = _compact(key)
+        combined = combined * span + code.astype(np.int64)
         size *= span
     distinct, of_row = np.unique(combined, return_inverse=True)
     first = np.empty(len(distinct), dtype=np.int64)

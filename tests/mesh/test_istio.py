@@ -1,6 +1,8 @@
 """Istio's names are read as Istio writes them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telemetry.mesh import istio, spiffe
 from telemetry.mesh.istio import Cluster, NodeId
@@ -75,6 +77,8 @@ def test_odd_metadata_is_tolerated(metadata):
         ("inbound-vip|80|http|a.b.svc.cluster.local", Cluster("inbound-vip", "80", "http", "a.b.svc.cluster.local")),
         ("PassthroughCluster", Cluster("outbound", "", "", "")),
         ("InboundPassthroughCluster", Cluster("inbound", "", "", "")),
+        ("outbound_.9080_.v1_.a.b.svc.cluster.local", Cluster("outbound", "9080", "v1", "a.b.svc.cluster.local")),
+        ("outbound_.9080_._.a.b.svc.cluster.local", Cluster("outbound", "9080", "", "a.b.svc.cluster.local")),
         ("xds-grpc", None),
         ("sideways|1|2|3", None),
         ("", None),
@@ -83,6 +87,58 @@ def test_odd_metadata_is_tolerated(metadata):
 )  # fmt: skip
 def test_clusters_are_read(name, cluster):
     assert istio.parse_cluster(name) == cluster
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "special"),
+    [
+        ("PassthroughCluster", "outbound", True),
+        ("BlackHoleCluster", "outbound", True),
+        ("AllowAnyDynamicDNSCluster", "outbound", True),
+        ("InboundPassthroughClusterIpv4", "inbound", True),
+        ("inbound-vip|80|http|a.b.svc.cluster.local", "outbound", False),
+        ("xds-grpc", "outbound", True),
+        ("prometheus_stats", "inbound", False),
+        ("agent", "inbound", False),
+        ("encap", None, False),
+        ("inner_connect_originate", None, False),
+        ("main_internal", None, False),
+    ],
+)
+def test_clusters_of_the_proxy_itself_tell_the_side_at_most(name, direction, special):
+    told = istio.cluster_name(name, node())
+    assert (told.direction, told.special) == (direction, special)
+
+
+LABEL = st.from_regex(r"[a-z0-9][a-z0-9-]{0,8}", fullmatch=True)
+
+
+@given(LABEL, LABEL, st.integers(1, 65535), st.just("") | LABEL, st.sampled_from(["|", "_."]))
+def test_a_service_is_found_in_its_clusters_name_and_in_its_sni(service, namespace, port, subset, joint):
+    host = f"{service}.{namespace}.svc.cluster.local"
+    told = istio.cluster_name(joint.join(["outbound", str(port), subset, host]), node())
+    assert (told.direction, told.host, told.service, told.namespace) == ("outbound", host, service, namespace)
+    assert (told.port, told.subset) == (str(port), subset or None)
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [
+        ("sidecar", "sidecar"),
+        ("router", "gateway"),
+        ("agentgateway", "gateway"),
+        ("waypoint", "waypoint"),
+        ("ztunnel", "ztunnel"),
+    ],
+)
+def test_a_nodes_type_tells_its_kind(type_, kind):
+    proxy = istio.proxy(node(f"{type_}~10.0.0.7~pod.shop~shop.svc.example.org"))
+    assert (proxy.kind, proxy.domain) == (kind, "example.org")
+    assert proxy.addresses == ("10.0.0.7", "fd00::7")
+
+
+def test_an_id_alone_tells_an_address():
+    assert istio.proxy(node(metadata={})).addresses == ("10.0.0.7",)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +167,8 @@ def test_envoys_since_1_27_log_their_entries_types(version, logs_types):
     ("uri", "namespace", "account"),
     [
         ("spiffe://cluster.local/ns/shop/sa/reviews", "shop", "reviews"),
+        ("spiffe://project.svc.id.goog/ns/shop/sa/reviews", "shop", "reviews"),
+        ("spiffe://cluster.local/ns/shop/sa/re%76iews", "shop", "reviews"),
         ("spiffe://td/other/form", None, None),
         ("spiffe://td", None, None),
     ],
@@ -124,4 +182,6 @@ def test_what_is_no_spiffe_id_is_none():
     assert spiffe.parse("https://example.com") is None
     assert spiffe.parse(None) is None
     assert spiffe.first_uri("spiffe://a/1,spiffe://b/2") == "spiffe://a/1"
+    assert spiffe.first_uri("kuma://kuma.io/zone/east,spiffe://b/2") == "spiffe://b/2"
+    assert spiffe.first_uri("https://only.example") == "https://only.example"
     assert spiffe.first_uri(None) is None

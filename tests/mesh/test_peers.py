@@ -2,13 +2,16 @@
 
 from struct import pack
 
+import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.mesh.peers import workload_of_peer
+from telemetry.mesh.baggage import workload_of_baggage
+from telemetry.mesh.clues import Clues
+from telemetry.mesh.peers import PEER_KEYS, principal_of_peer, workload_of_peer
 
 
 def packed(message) -> bytes:
@@ -80,6 +83,48 @@ def test_the_serialised_struct_of_istio_1_5_is_read():
     assert (peer.name, peer.namespace, peer.app) == ("reviews-v1", "shop", "reviews")
 
 
+BAGGAGE = (
+    "k8s.cluster.name=east,k8s.namespace.name=shop,k8s.deployment.name=reviews-v1,service.name=reviews,"
+    "service.version=v1,app.name=reviews-app,k8s.instance.name=reviews-v1-abc"
+)
+
+
+@pytest.mark.parametrize("wrap", [lambda text: StringValue(value=text), lambda text: BytesValue(value=text.encode())])
+def test_baggage_in_either_wrapping_is_read(wrap):
+    peer = workload_of_peer(packed(wrap(BAGGAGE)))
+    assert (peer.name, peer.namespace, peer.cluster, peer.instance) == ("reviews-v1", "shop", "east", "reviews-v1-abc")
+    assert (peer.canonical_service, peer.canonical_revision) == ("reviews", "v1")
+    assert (peer.app, peer.version) == ("reviews-app", "v1")
+
+
+@pytest.mark.parametrize("kind", ["deployment", "cronjob", "job", "pod"])
+def test_baggage_names_each_kind_of_workload(kind):
+    assert workload_of_baggage(f"k8s.{kind}.name=w%2D1; x=y , k8s.namespace.name = shop").name == "w-1"
+
+
+def test_baggage_without_a_workload_names_nobody():
+    assert workload_of_baggage("k8s.namespace.name=shop,service.name=reviews") is None
+
+
+def test_the_peers_id_is_read_and_ignored_when_unknown():
+    id_ = b"sidecar~10.0.0.1~reviews-abc.shop~shop.svc.cluster.local"
+    peer = workload_of_peer(packed(BytesValue(value=id_)))
+    assert (peer.instance, peer.namespace) == ("reviews-abc", "shop")
+    assert workload_of_peer(packed(BytesValue(value=b"unknown"))) is None
+
+
+@pytest.mark.parametrize("wrap", [lambda text: StringValue(value=text), lambda text: BytesValue(value=text.encode())])
+def test_principals_are_read(wrap):
+    assert principal_of_peer(packed(wrap("spiffe://td/ns/a/sa/b"))) == "spiffe://td/ns/a/sa/b"
+    assert principal_of_peer(packed(wrap("somebody"))) is None
+    assert principal_of_peer(packed(Struct())) is None
+    assert principal_of_peer(None) is None
+
+
+def test_each_peer_key_is_a_clue():
+    assert set(PEER_KEYS.values()) <= set(Clues.__dataclass_fields__)
+
+
 def test_other_contents_name_nobody():
     assert workload_of_peer(None) is None
     assert workload_of_peer(b"") is None
@@ -89,8 +134,15 @@ def test_other_contents_name_nobody():
 
 @given(st.binary(max_size=200))
 def test_garbage_never_raises(garbage):
-    workload_of_peer(garbage)
-    workload_of_peer(packed(BytesValue(value=garbage)))
+    for wrapped in (garbage, packed(BytesValue(value=garbage))):
+        workload_of_peer(wrapped)
+        principal_of_peer(wrapped)
+
+
+@given(st.text() | st.text("k8s.deployment=,;~%unkow", max_size=60))
+def test_no_text_raises(text):
+    workload_of_peer(packed(StringValue(value=text)))
+    workload_of_peer(packed(BytesValue(value=text.encode())))
 
 
 @given(st.data())

@@ -45,7 +45,7 @@ class Asker:
         self.answers[response.status_code] += 1
         return response.status_code
 
-    async def ask_all(self, paths: Iterable[str], *, at_once: int = 8) -> None:
+    async def ask_all(self, paths: Iterable[str], *, at_once: int = 16) -> None:
         """Ask them all, so many at a time."""
         waiting = iter(list(paths))
 

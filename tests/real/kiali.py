@@ -1,6 +1,7 @@
 """The questions that Kiali's graph asks Prometheus, and the labels without which it skips an answer.
 
-As read in Kiali's source (prometheus/ and graph/telemetry/istio). Range and namespace are filled in by `ask`.
+They are PromQL as Kiali's graph/telemetry/istio has it; where Kiali leaves labels out of a grouping, all are asked for
+here. `NS` stands for the namespace, which `ask` fills in.
 """
 
 from collections.abc import Mapping

@@ -30,6 +30,7 @@ _TCP = {
 PROMQL = f'{{__name__=~"{"|".join((*_HTTP, *_TCP))}"}}'
 
 # By metric and the values of LABELS; the last two are empty for TCP, whose lines have no code and whose flags change.
+# Flags are put in order: Envoy writes them to files as they were raised, and to us as a set.
 Tally = Counter[tuple[str, ...]]
 
 
@@ -54,24 +55,24 @@ def counted(samples: Iterable[Sample]) -> Tally:
     for sample in samples:
         shown = LABELS if sample.name in _HTTP else LABELS[:3]
         if sample.name in (*_HTTP, *_TCP):
-            values = (sample.labels.get(name, "") if name in shown else "" for name in LABELS)
-            tally[sample.name, *values] += round(sample.value)
+            *ends, flags = (sample.labels.get(name, "") if name in shown else "" for name in LABELS)
+            tally[sample.name, *ends, _in_order(flags)] += round(sample.value)
     return tally
 
 
-def growth(after: Tally, before: Tally) -> dict[tuple[str, ...], int]:
-    """Give how much each number grew, or shrank; those that stayed are left out."""
+def growth(after: Tally, before: Tally) -> Tally:
+    """Give how much each number grew, or shrank."""
     grown = Tally(after)
     grown.subtract(before)
-    return {key: number for key, number in grown.items() if number}
+    return _without_zeros(grown)
 
 
-def by_reporter(tally: Tally) -> dict[tuple[str, ...], int]:
+def by_reporter(tally: Tally) -> Tally:
     """Sum over workloads, codes and flags."""
     sums = Tally()
     for key, number in tally.items():
         sums[key[:2]] += number
-    return {key: number for key, number in sums.items() if number}
+    return _without_zeros(sums)
 
 
 def unequal(wrote: Tally, count: Tally) -> dict[tuple[str, ...], tuple[int, int]]:
@@ -79,9 +80,17 @@ def unequal(wrote: Tally, count: Tally) -> dict[tuple[str, ...], tuple[int, int]
     return {key: (wrote[key], count[key]) for key in growth(wrote, count)}
 
 
+def _without_zeros(tally: Tally) -> Tally:
+    return Tally({key: number for key, number in tally.items() if number})
+
+
+def _in_order(flags: str) -> str:
+    return ",".join(sorted(flags.split(",")))
+
+
 def _long(wide: pl.DataFrame) -> Tally:
     tally = Tally()
     for row in wide.iter_rows(named=True):
-        ends = tuple(row[name] for name in LABELS)
-        tally.update({(metric, *ends): int(row[metric]) for metric in row if metric not in LABELS})
+        *ends, flags = (row[name] for name in LABELS)
+        tally.update({(metric, *ends, _in_order(flags)): int(row[metric]) for metric in row if metric not in LABELS})
     return tally

@@ -1,6 +1,6 @@
 """Everything real at once: a mesh of Envoys, `telemetry serve`, and a Prometheus that scrapes it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from telemetry.demo.service import service
 from telemetry.demo.topology import OUTBOUND_PORT, Service, Topology, bookinfo
 from telemetry.demo.waiting import holds_within
 from tests.real.asker import MIXED, Asker
-from tests.real.tally import PROMQL, Tally, by_reporter, counted, unequal, written
+from tests.real.tally import PROMQL, Tally, by_reporter, counted, growth, unequal, written
 
 __all__ = ["VACANT", "Settled", "World", "running_world"]
 
@@ -31,6 +31,16 @@ class Settled:
 
     written: Tally
     counted: Tally
+
+    def since(self, before: "Settled") -> "Settled":
+        """Give how much both grew."""
+        return Settled(growth(self.written, before.written), growth(self.counted, before.counted))
+
+
+NOTHING = Settled(Tally(), Tally())
+_DEADLINE_S = 20.0
+# Longer than Envoy's flush, our coalescing and a scrape take together.
+_SILENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,42 +70,55 @@ class World:
         address = self.mesh.topology.workload("productpage-v1").address
         transport = httpx.AsyncHTTPTransport(local_address=address)
         async with httpx.AsyncClient(transport=transport) as application:
-            host = {"host": f"{VACANT.name}.{VACANT.namespace}:{VACANT.port}"}
+            host = {"host": f"{VACANT.host}:{VACANT.port}"}
             response = await application.get(f"http://{address}:{OUTBOUND_PORT}/", headers=host)
         return response.status_code
 
-    async def all_envoys_connected(self, deadline_s: float = 15) -> bool:
-        """Ask until every Envoy reports: from then on each address has a name."""
+    async def all_envoys_connected(self, paths: Sequence[str] = MIXED) -> bool:
+        """Ask for these until every Envoy reports: from then on each address has a name."""
         envoys = len(self.mesh.topology.workloads)
 
         async def connected() -> bool:
-            await self.asker.ask_all(MIXED)
+            await self.asker.ask_all(paths)
             shown = {sample.name: sample.value for sample in await self.page()}
             return shown.get("telemetry_receiver_nodes") == envoys
 
-        return await holds_within(connected, deadline_s)
+        return await holds_within(connected, _DEADLINE_S)
 
-    async def settled(self, deadline_s: float = 15, *, lost: bool = False) -> Settled:
-        """Wait until all was written and Prometheus has counted as much; fails with the difference.
+    async def settled(self, since: Settled = NOTHING) -> Settled:
+        """Wait until all was written and as much was counted, in sum; fails with the difference, by label."""
+        last = since
 
-        `lost`: what was written may never be counted; then it waits for what is counted to stay the same.
-        """
-        last = Settled(Tally(), Tally())
-
-        async def quiet() -> bool:
+        async def agreed() -> bool:
             nonlocal last
-            before, lines = last, self.mesh.access_logs()
-            last = Settled(written(lines), counted(await self.query(PROMQL)))
-            at_gateway = lines.filter(source_workload=self.mesh.topology.gateway.name, reporter="source").height
-            if at_gateway < self.asker.sent or open_connections(lines):
-                return False
-            return last == before if lost else by_reporter(last.written) == by_reporter(last.counted)
+            last = await self._read()
+            grown = last.since(since)
+            return self._all_written() and by_reporter(grown.written) == by_reporter(grown.counted)
 
-        # Longer than a scrape and a flush when nothing but silence tells.
-        interval_s = 3.0 if lost else 0.2
-        agreed = await holds_within(quiet, deadline_s, interval_s=interval_s)
-        assert agreed, unequal(last.written, last.counted)
+        in_time = await holds_within(agreed, _DEADLINE_S, interval_s=0.2)
+        grown = last.since(since)
+        assert in_time, unequal(grown.written, grown.counted)
         return last
+
+    async def still(self) -> Settled:
+        """Wait until all was written and the count has stopped growing: where entries were lost, there is no sum."""
+        last = NOTHING
+
+        async def unchanged() -> bool:
+            nonlocal last
+            before, last = last, await self._read()
+            return self._all_written() and last == before
+
+        assert await holds_within(unchanged, _DEADLINE_S, interval_s=_SILENCE_S)
+        return last
+
+    async def _read(self) -> Settled:
+        return Settled(written(self.mesh.access_logs()), counted(await self.query(PROMQL)))
+
+    def _all_written(self) -> bool:
+        lines = self.mesh.access_logs()
+        at_gateway = lines.filter(source_workload=self.mesh.topology.gateway.name, reporter="source").height
+        return at_gateway == self.asker.sent and not open_connections(lines)
 
 
 @asynccontextmanager
@@ -111,7 +134,6 @@ async def running_world(folder: Path) -> AsyncIterator[World]:
         await stack.enter_async_context(mesh)
         asker = Asker(client, mesh.gateway_url)
         world = World(mesh, process, asker, client, als, http, f"http://{prom}")
-        await world.ask_vacant()
         assert await world.all_envoys_connected()
         yield world
 

@@ -1,0 +1,180 @@
+"""Which rows are of one kind: those whose clues agree, as far as the resolver will look at them.
+
+What a stranger can choose freely (an address, a Host header, a server name) is a clue only where it can mean something;
+elsewhere it is left out, so that a scanner's million values make one kind of entry, not a million.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from telemetry.columns import Columns
+from telemetry.mesh.addresses import Addresses
+from telemetry.mesh.recognise import parse_route
+from telemetry.mesh.resolve import Clues, Resolver, host_of_authority, may_name_service
+from telemetry.node import Node
+
+__all__ = ["PROTOCOLS", "Kinds", "Rows"]
+
+PROTOCOLS = ("http", "grpc", "tcp")
+
+_ADDRESSES = {
+    "client_ip": "downstream_direct_remote_address",
+    "local_ip": "downstream_local_address",
+    "server_ip": "upstream_remote_address",
+    "upstream_local_ip": "upstream_local_address",
+}
+_TEXTS = {"cluster": "upstream_cluster", "peer_sans": "tls_peer_uri_sans", "local_sans": "tls_local_uri_sans"}
+_PEERS = ("downstream_peer", "upstream_peer", "peer_principal", "local_principal")
+
+# What of a host header the resolver looks at, by the cluster that the request went to.
+_NO_HOST, _SERVICE_HOST, _ANY_HOST = range(3)
+
+Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Decoded entries: `nodes` is what column `node` counts through, `protocol` a UInt8 index into PROTOCOLS."""
+
+    columns: Columns
+    nodes: Sequence[Node]
+    protocol: pl.Series
+
+    def of_value(self, column: str, meaning: Callable[[Any], object], dtype: type[pl.DataType]) -> pl.Series:
+        """Give each row what its value of a dictionary column means, asking once per distinct value."""
+        meanings = [meaning(value) for value in self.columns.dictionaries[column].to_list()]
+        return pl.Series(meanings, dtype=dtype).gather(self.columns.rows[column])
+
+    def of_node(self, meaning: Callable[[Node], object], dtype: type[pl.DataType]) -> pl.Series:
+        """Give each row what its node means."""
+        return pl.Series([meaning(node) for node in self.nodes], dtype=dtype).gather(self.columns.rows["node"])
+
+
+class Kinds:
+    """Tells kinds apart by a 64-bit hash of their clues, and gives the clues of a row that stands for its kind.
+
+    `peers`: (clue, decoded column) pairs in the order to look at them. `seed` is random per process, so that nobody
+    outside can aim for a collision; at a million kinds one happens by chance with probability 3e-8.
+    """
+
+    def __init__(
+        self, resolver: Resolver, addresses: Addresses, *, seed: int, peers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self._resolver = resolver
+        self._addresses = addresses
+        self._seed = seed
+        self._peers = tuple(peers)
+
+    def hashes(self, rows: Rows) -> Hashes:
+        """Give each row the number of its kind."""
+        codes = rows.columns.rows
+        parts = [
+            rows.of_node(lambda node: node.number, pl.UInt64),
+            rows.protocol.cast(pl.UInt64),
+            codes["upstream_remote_address"].is_not_null().cast(pl.UInt64),
+            *(rows.of_value(column, self._addresses.number, pl.UInt64) for column in _ADDRESSES.values()),
+            *(self._hashed(rows, column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
+            rows.of_value("route_name", _meaningful_route, pl.String).hash(self._seed),
+            self._authority(rows).hash(self._seed),
+            self._sni(rows).hash(self._seed),
+        ]
+        frame = pl.DataFrame([part.alias(str(at)) for at, part in enumerate(parts)])
+        return frame.select(pl.struct(pl.all()).hash(self._seed)).to_series().to_numpy()
+
+    def clues(self, rows: Rows, at: npt.NDArray[np.integer]) -> list[Clues]:
+        """Give the clues of some rows: only what `hashes` has looked at, so that a kind has one answer."""
+        chosen = pl.Series(at.astype(np.uint32))
+        some = Rows(
+            Columns(rows.columns.rows.select(pl.all().gather(chosen)), rows.columns.dictionaries),
+            rows.nodes,
+            rows.protocol.gather(chosen),
+        )
+        values = some.columns.values
+        answers: dict[str, list[Any]] = {clue: values(column).to_list() for clue, column in _TEXTS.items()}
+        answers |= {clue: self._known_addresses(some, column) for clue, column in _ADDRESSES.items()}
+        answers |= self._peer_values(some)
+        answers["route"] = some.of_value("route_name", _meaningful_route, pl.String).to_list()
+        answers["authority"] = self._authority(some).to_list()
+        answers["sni"] = self._sni(some).to_list()
+        answers["reached"] = some.columns.rows["upstream_remote_address"].is_not_null().to_list()
+        answers["node"] = [some.nodes[index] for index in some.columns.rows["node"].to_list()]
+        answers["protocol"] = [PROTOCOLS[code] for code in some.protocol.to_list()]
+        return [Clues(**dict(zip(answers, row, strict=True))) for row in zip(*answers.values(), strict=True)]
+
+    def _hashed(self, rows: Rows, column: str) -> pl.Series:
+        return rows.columns.dictionaries[column].hash(self._seed).gather(rows.columns.rows[column])
+
+    def _known_addresses(self, rows: Rows, column: str) -> list[str | None]:
+        number = self._addresses.number
+        return rows.of_value(column, lambda ip: ip if number(ip) else None, pl.String).to_list()
+
+    def _peer_values(self, rows: Rows) -> dict[str, list[Any]]:
+        """Give for each peer clue the first of its columns (one per Istio generation) that has a value."""
+        answers: dict[str, list[Any]] = {clue: [None] * len(rows.columns.rows) for clue in _PEERS}
+        for clue, column in self._peers:
+            found = rows.columns.values(column).to_list()
+            answers[clue] = [one or other for one, other in zip(answers[clue], found, strict=True)]
+        return answers
+
+    def _weight(self, rows: Rows) -> pl.Series:
+        """Say for each row what of its host header matters."""
+        told = rows.of_value("upstream_cluster", self._weight_of_cluster, pl.UInt8)
+        # Where no cluster was chosen, a sidecar's own application may still have named a service; a gateway's clients
+        # name what they like.
+        unchosen = rows.of_node(lambda node: _NO_HOST if self._resolver.is_gateway(node) else _SERVICE_HOST, pl.UInt8)
+        special = rows.of_value("route_name", _is_special_route, pl.Boolean).fill_null(value=False)
+        weight = told.to_frame("told").with_columns(unchosen=unchosen, special=special)
+        return weight.select(
+            pl.when("special").then(pl.lit(_ANY_HOST, pl.UInt8)).otherwise(pl.coalesce("told", "unchosen"))
+        ).to_series()
+
+    def _weight_of_cluster(self, name: str) -> int:
+        cluster = self._resolver.cluster_name(name)
+        if cluster is None:
+            return _ANY_HOST
+        if cluster.host or (cluster.service and not cluster.names_workload):
+            return _NO_HOST
+        return _SERVICE_HOST if cluster.direction == "inbound" else _ANY_HOST
+
+    def _authority(self, rows: Rows) -> pl.Series:
+        """Give each row its host header where it matters, without port; else null."""
+        weight = self._weight(rows)
+        hosts = rows.of_value("authority", host_of_authority, pl.String)
+        services = rows.of_value("authority", _service_host, pl.String)
+        frame = pl.DataFrame({"weight": weight, "host": hosts, "service": services})
+        chosen = pl.when(pl.col("weight") == _ANY_HOST).then("host")
+        return frame.select(chosen.when(pl.col("weight") == _SERVICE_HOST).then("service")).to_series()
+
+    def _sni(self, rows: Rows) -> pl.Series:
+        """Give each row its server name where it names a cluster, or is all there is; else null."""
+        named = rows.of_value("tls_sni_hostname", self._sni_of_cluster, pl.String)
+        any_name = rows.columns.values("tls_sni_hostname")
+        frame = pl.DataFrame({
+            "weight": self._weight(rows), "silent": rows.columns.rows["authority"].is_null(),
+            "named": named, "any": any_name,
+        })  # fmt: skip
+        alone = pl.when(pl.col("silent") & (pl.col("weight") == _ANY_HOST)).then("any")
+        return frame.select(pl.coalesce("named", alone)).to_series()
+
+    def _sni_of_cluster(self, sni: str) -> str | None:
+        cluster = self._resolver.cluster_name(sni)
+        return sni if cluster and cluster.host else None
+
+
+def _meaningful_route(name: str) -> str | None:
+    return name if parse_route(name) is not None else None
+
+
+def _is_special_route(name: str) -> bool:
+    route = parse_route(name)
+    return route is not None and route.special
+
+
+def _service_host(authority: str) -> str | None:
+    host = host_of_authority(authority)
+    return host if may_name_service(host) else None
