@@ -44,10 +44,12 @@ VALUES = (
 _NOT_SET = 0
 _TCP_TYPES = (1, 2, 3, 11, 12, 13, 14)
 _HTTP_TYPES = (4, 5, 6, 7, 8, 9, 10)
+_ATTEMPT_TYPES = (7, 8, 9)
 _OPENS = (1, 11, 14)
 _CONTINUES = (2, 12)
 _COUNTS = (3, 6, 13)
 
+_NO_VERSION = 0
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 _VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3")
 
@@ -55,7 +57,9 @@ _VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3")
 def is_tcp() -> pl.Expr:
     """Whether the entry is about a connection (or UDP session), not a request."""
     kind = pl.col("access_log_type")
-    return kind.is_in(_TCP_TYPES) | (pl.col("tcp") & ~kind.is_in(_HTTP_TYPES))
+    # Before 1.27 nothing has a type; but an HTTP entry without HTTP version is a connection's.
+    connection = pl.col("tcp") | (pl.col("protocol_version") == _NO_VERSION)
+    return kind.is_in(_TCP_TYPES) | (connection & ~kind.is_in(_HTTP_TYPES))
 
 
 def protocol_code() -> pl.Expr:
@@ -97,6 +101,15 @@ def _total(wire: str, properties: str) -> pl.Expr:
     """Take the wire's count, as Istio does; listener logs leave it 0 and fill the connection's properties."""
     count = pl.col(wire)
     return pl.when(is_tcp()).then(pl.when(count > 0).then(count).otherwise(pl.col(properties).fill_null(count)))
+
+
+def _of_attempt() -> pl.Expr:
+    """Whether the router's upstream_log wrote it: from the upstream's side, and without the count of attempts."""
+    return pl.col("access_log_type").is_in(_ATTEMPT_TYPES)
+
+
+def _body(size: str, of_attempt: str) -> pl.Expr:
+    return pl.when(_of_attempt()).then(of_attempt).otherwise(size)
 
 
 def _noted(namespace: str, key: str) -> pl.Expr:
@@ -145,14 +158,14 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "request.forwarded_for": pl.col("forwarded_for"),
     "request.protocol_version": _name("protocol_version", _VERSIONS),
     "request.headers": pl.col("request_headers"),
-    "request.size": pl.col("request_body_bytes"),
+    "request.size": _body("request_body_bytes", of_attempt="response_body_bytes"),
     "request.total_size": pl.col("downstream_wire_bytes_received"),
     "request.headers_size": pl.col("request_headers_bytes"),
     "request.auth.principal": _noted("istio_authn", "request.auth.principal"),
     "request.auth.audiences": _noted("istio_authn", "request.auth.audiences"),
     "request.auth.presenter": _noted("istio_authn", "request.auth.presenter"),
     "request.auth.raw_claims": _noted("istio_authn", "request.auth.claims"),
-    "request.attempts": pl.col("upstream_request_attempt_count"),
+    "request.attempts": pl.when(~_of_attempt()).then("upstream_request_attempt_count"),
     "response.time": _time(pl.col("start_time_ns") + pl.col("time_to_first_downstream_tx_byte_ns")),
     "response.duration": pl.coalesce("duration_ns", "time_to_last_downstream_tx_byte_ns").cast(DURATION),
     "response.code": pl.col("response_code").cast(pl.UInt16, strict=False),
@@ -161,7 +174,7 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "response.grpc_message": pl.coalesce("response_trailers.grpc-message", "response_headers.grpc-message"),
     "response.grpc_status": pl.when(pl.col("context.protocol") == "grpc").then(grpc_status.status()),
     "response.flags": pl.col("response_flags"),
-    "response.size": pl.col("response_body_bytes"),
+    "response.size": _body("response_body_bytes", of_attempt="request_body_bytes"),
     "response.total_size": pl.col("downstream_wire_bytes_sent"),
     "response.headers": pl.col("response_headers"),
     "response.trailers": pl.col("response_trailers"),

@@ -72,19 +72,17 @@ class Kinds:
 
     def hashes(self, rows: Rows) -> Hashes:
         """Give each row the number of its kind."""
-        codes = rows.columns.rows
+        reached = rows.columns.rows["upstream_remote_address"].is_not_null()
         parts = [
             rows.of_node(lambda node: node.number, pl.UInt64),
             rows.protocol.cast(pl.UInt64),
-            codes["upstream_remote_address"].is_not_null().cast(pl.UInt64),
+            reached.cast(pl.UInt64),
             *(rows.of_value(column, self._addresses.number, pl.UInt64) for column in _ADDRESSES.values()),
             *(self._hashed(rows, column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
-            rows.of_value("route_name", _meaningful_route, pl.String).hash(self._seed),
-            self._authority(rows).hash(self._seed),
-            self._sni(rows).hash(self._seed),
+            rows.of_value("route_name", lambda name: _hash(_meaningful_route(name)), pl.UInt64),
+            *self._named(rows, _hash, pl.UInt64),
         ]
-        frame = pl.DataFrame([part.alias(str(at)) for at, part in enumerate(parts)])
-        return frame.select(pl.struct(pl.all()).hash(self._seed)).to_series().to_numpy()
+        return _mixed(parts)
 
     def clues(self, rows: Rows, at: npt.NDArray[np.integer]) -> list[Clues]:
         """Give the clues of some rows: only what `hashes` has looked at, so that a kind has one answer."""
@@ -99,8 +97,7 @@ class Kinds:
         answers |= {clue: self._known_addresses(some, column) for clue, column in _ADDRESSES.items()}
         answers |= self._peer_values(some)
         answers["route"] = some.of_value("route_name", _meaningful_route, pl.String).to_list()
-        answers["authority"] = self._authority(some).to_list()
-        answers["sni"] = self._sni(some).to_list()
+        answers["authority"], answers["sni"] = (named.to_list() for named in self._named(some, str, pl.String))
         answers["reached"] = some.columns.rows["upstream_remote_address"].is_not_null().to_list()
         answers["node"] = [some.nodes[index] for index in some.columns.rows["node"].to_list()]
         answers["protocol"] = [PROTOCOLS[code] for code in some.protocol.to_list()]
@@ -141,25 +138,32 @@ class Kinds:
             return _NO_HOST
         return _SERVICE_HOST if cluster.direction == "inbound" else _ANY_HOST
 
-    def _authority(self, rows: Rows) -> pl.Series:
-        """Give each row its host header where it matters, without port; else null."""
-        weight = self._weight(rows)
-        hosts = rows.of_value("authority", host_of_authority, pl.String)
-        services = rows.of_value("authority", _service_host, pl.String)
-        frame = pl.DataFrame({"weight": weight, "host": hosts, "service": services})
-        chosen = pl.when(pl.col("weight") == _ANY_HOST).then("host")
-        return frame.select(chosen.when(pl.col("weight") == _SERVICE_HOST).then("service")).to_series()
+    def _named(
+        self, rows: Rows, told: Callable[[str], object], dtype: type[pl.DataType]
+    ) -> tuple[pl.Series, pl.Series]:
+        """Give each row its host header (without port) and its server name, each where it matters; else null.
 
-    def _sni(self, rows: Rows) -> pl.Series:
-        """Give each row its server name where it names a cluster, or is all there is; else null."""
-        named = rows.of_value("tls_sni_hostname", self._sni_of_cluster, pl.String)
-        any_name = rows.columns.values("tls_sni_hostname")
+        They are given as `told` tells them, which is asked once per distinct value.
+        """
+
+        def of_value(column: str, meaning: Callable[[str], str | None]) -> pl.Series:
+            known = (meaning(value) for value in rows.columns.dictionaries[column].to_list())
+            values = [None if one is None else told(one) for one in known]
+            return pl.Series(values, dtype=dtype).gather(rows.columns.rows[column])
+
         frame = pl.DataFrame({
-            "weight": self._weight(rows), "silent": rows.columns.rows["authority"].is_null(),
-            "named": named, "any": any_name,
+            "weight": self._weight(rows),
+            "host": of_value("authority", host_of_authority),
+            "service": of_value("authority", _service_host),
+            "cluster": of_value("tls_sni_hostname", self._sni_of_cluster),
+            "sni": of_value("tls_sni_hostname", str),
         })  # fmt: skip
-        alone = pl.when(pl.col("silent") & (pl.col("weight") == _ANY_HOST)).then("any")
-        return frame.select(pl.coalesce("named", alone)).to_series()
+        any_name = pl.col("weight") == _ANY_HOST
+        host = pl.when(any_name).then("host").when(pl.col("weight") == _SERVICE_HOST).then("service")
+        # A server name names a cluster, or it is all there is.
+        alone = pl.when(pl.col("host").is_null() & any_name).then("sni")
+        named = frame.select(host=host, sni=pl.coalesce("cluster", alone))
+        return named["host"], named["sni"]
 
     def _sni_of_cluster(self, sni: str) -> str | None:
         cluster = self._resolver.cluster_name(sni)
@@ -178,3 +182,23 @@ def _is_special_route(name: str) -> bool:
 def _service_host(authority: str) -> str | None:
     host = host_of_authority(authority)
     return host if may_name_service(host) else None
+
+
+def _hash(text: str | None) -> int | None:
+    # Python seeds the hash of text per process.
+    return None if text is None else hash(text) & _ALL_BITS
+
+
+_ALL_BITS = (1 << 64) - 1
+# Of the 64-bit finaliser of MurmurHash3.
+_MULTIPLIER, _SHIFT = np.uint64(0xFF51AFD7ED558CCD), np.uint64(33)
+
+
+def _mixed(parts: Sequence[pl.Series]) -> Hashes:
+    """Mix UInt64 columns (null for absent) into one, row by row; the order counts."""
+    mixed = np.zeros(len(parts[0]), dtype=np.uint64)
+    for part in parts:
+        mixed ^= part.fill_null(0).to_numpy()
+        mixed *= _MULTIPLIER
+        mixed ^= mixed >> _SHIFT
+    return mixed

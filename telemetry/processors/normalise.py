@@ -1,6 +1,6 @@
 """Decoded entries become LOGENTRY rows: one vocabulary, whatever Envoy they came from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
@@ -10,7 +10,9 @@ from telemetry.columns import Columns
 from telemetry.node import Node
 from telemetry.processors.contexts import Contexts
 from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
-from telemetry.processors.flags import flags_text
+from telemetry.processors.flags import flags_text, with_inferred
+from telemetry.processors.outcome import verdicts
+from telemetry.processors.times import PARTS, latency_excluded, times
 from telemetry.processors.trace_context import trace_context
 
 __all__ = ["Normalise"]
@@ -28,7 +30,7 @@ class Normalise:
         self._contexts = contexts
         self._wanted = frozenset(wanted)
         self._attributes = [
-            expression if expression.meta.output_name() in self._wanted else _left_out(expression)
+            expression if expression.meta.output_name() in self._wanted else _left_out(expression.meta.output_name())
             for expression in entry_attributes()
         ]
 
@@ -36,18 +38,35 @@ class Normalise:
         """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
         rows = _with_optional(columns.rows)
         context = self._contexts.attributes(columns, nodes, rows.select(protocol_code()).to_series())
+        flags = with_inferred(rows["response_flags"], columns.values("response_code_details"))
         shown = rows.with_columns(
             *(columns.values(name) for name in VALUES),
             *context.get_columns(),
+            flags,
             pl.Series("logs_types", [node.logs_types for node in nodes], dtype=pl.Boolean).gather(rows["node"]),
-            flags_text(rows["response_flags"]).alias("context.proxy_error_code"),
+            flags_text(flags).alias("context.proxy_error_code"),
             pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
         )
-        return shown.with_columns(*self._attributes, *trace_context(rows)).select(_ORDER)
+        shown = shown.with_columns(*self._attributes, *trace_context(rows))
+        return shown.with_columns(*self._derived(shown)).select(_ORDER)
+
+    def _derived(self, shown: pl.DataFrame) -> Iterator[pl.Series | pl.Expr]:
+        """Give the attributes that are made of other attributes, where somebody wants them."""
+        if self._wanted.isdisjoint(PARTS):
+            yield latency_excluded()
+            yield from map(_left_out, PARTS)
+        else:
+            yield from times(shown).get_columns()
+        if self._wanted.isdisjoint(_VERDICTS):
+            yield from map(_left_out, _VERDICTS)
+        else:
+            yield from verdicts(shown).get_columns()
 
 
-def _left_out(expression: pl.Expr) -> pl.Expr:
-    name = expression.meta.output_name()
+_VERDICTS = ("response.outcome", "response.blame")
+
+
+def _left_out(name: str) -> pl.Expr:
     return pl.lit(None, by_name(name).dtype).alias(name)
 
 

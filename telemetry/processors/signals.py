@@ -52,7 +52,7 @@ _READS = frozenset(
     {
         *_NARROW,
         *(name for label in HTTP_LABELS.values() for name in label.meta.root_names()),
-        "context.time", "request.counts", "request.time", "request.total_size", "response.duration",
+        "context.time", "request.counts", "request.time", "request.total_size", "response.duration", "latency.excluded",
         "response.total_size", "connection.event", "connection.opened", "connection.received.bytes",
         "connection.sent.bytes", "trace.id", "trace.span_id",
     }
@@ -110,7 +110,8 @@ class Signals:
         traced = _Traced(rows, groups)
         yield _counter("istio_requests_total", "1", groups.count(), traced.exemplars(np.ones(len(rows))))
         # Whole milliseconds, as Istio reports them.
-        duration = rows["response.duration"].dt.total_milliseconds()
+        lasted = pl.when(~pl.col("latency.excluded").fill_null(value=False)).then("response.duration")
+        duration = rows.select(lasted.dt.total_milliseconds()).to_series()
         yield _histogram("istio_request_duration_milliseconds", "ms", duration, groups, traced)
         yield _histogram("istio_request_bytes", "By", rows["request.total_size"], groups, traced)
         yield _histogram("istio_response_bytes", "By", rows["response.total_size"], groups, traced)

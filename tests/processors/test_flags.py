@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from telemetry.processors.flags import SHORT_NAMES, flags_text, text_of
+from telemetry.processors.flags import SHORT_NAMES, flags_text, text_of, with_inferred
 
 
 def bits(*numbers: int) -> int:
@@ -26,3 +26,14 @@ def test_the_list_is_complete_to_the_newest_field():
 def test_a_column_prints_row_by_row():
     flags = pl.Series([0, bits(2), 0, bits(6, 16)], dtype=pl.UInt64)
     assert flags_text(flags).to_list() == ["-", "UH", "-", "UF,URX"]
+
+
+def test_flags_without_a_field_are_told_by_the_details():
+    flags = pl.Series("f", [0, bits(6), 0, bits(6)], dtype=pl.UInt64)
+    details = pl.Series(["drop_overload", "unconditional_drop_overload", "via_upstream", None])
+    assert flags_text(with_inferred(flags, details)).to_list() == ["DO", "UF,UDO", "-", "UF"]
+
+
+def test_flags_stay_as_they_are_where_no_detail_tells_more():
+    flags = pl.Series([0, bits(2)], dtype=pl.UInt64)
+    assert with_inferred(flags, pl.Series(["via_upstream", None])).to_list() == [0, bits(2)]

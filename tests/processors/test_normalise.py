@@ -269,6 +269,34 @@ def test_flags_are_printed_and_kept_as_bits(bench):
     assert row["response.flags"] == 1 << 5 | 1 << 15
 
 
+def test_outcome_blame_and_the_parts_of_time_come_with_the_entry(bench):
+    entry = outbound(503)
+    entry.common_properties.response_flags.no_healthy_upstream = True
+    entry.common_properties.time_to_last_rx_byte.FromMilliseconds(2)
+    row = bench.row(entry, sender=PRODUCTPAGE)
+    assert (row["response.outcome"], row["response.blame"]) == ("server_error", "application")
+    assert row["time.request_receive"].total_seconds() == 0.002
+    assert row["latency.excluded"] is False
+    session = inbound(101)
+    assert bench.row(session)["latency.excluded"] is True
+
+
+def test_flags_that_only_the_details_tell_are_flags(bench):
+    entry = outbound(503)
+    entry.response.response_code_details = "drop_overload"
+    row = bench.row(entry, sender=PRODUCTPAGE)
+    assert (row["context.proxy_error_code"], row["response.blame"]) == ("DO", "policy")
+
+
+def test_what_nobody_wants_is_left_null():
+    bench = Bench()
+    decoded = native.decode_access_logs([message(inbound())], [0], **HEADERS)
+    lean = Normalise(bench.contexts, {"request.id"})
+    frame = lean.rows(split(decoded.rows), [bench.node(REVIEWS)], NOW_NS)
+    assert fault_of(Batch(Template.LOGENTRY, frame, "t", 1, 1)) is None
+    assert frame["request.path"].null_count() == frame["time.proxy_in"].null_count() == 1
+
+
 def test_a_mixed_batch_keeps_its_rows_in_order(bench):
     codes = [200, 404, 503, 200, 500] * 20
     frame = bench.frame(*(inbound(code, path=f"/{at}") for at, code in enumerate(codes)))

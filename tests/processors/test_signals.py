@@ -136,6 +136,12 @@ def test_a_request_without_duration_is_counted_but_not_timed():
     assert of(frame, "istio_request_duration_milliseconds")["count"].to_list() == [1]
 
 
+def test_a_sessions_length_is_no_latency_but_the_session_is_counted():
+    frame = points(logentries(request(101, ms=3_600_000, **{"latency.excluded": True}), request(101, ms=5)))
+    assert of(frame, "istio_requests_total")["value"].to_list() == [2]
+    assert of(frame, "istio_request_duration_milliseconds")["count"].to_list() == [1]
+
+
 def test_a_duration_of_zero_falls_into_the_first_bucket():
     row = of(points(logentries(request(ms=0))), "istio_request_duration_milliseconds").row(0, named=True)
     assert row["buckets"][0] == 1

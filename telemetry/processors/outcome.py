@@ -1,0 +1,134 @@
+"""What became of each request, and whose fault: response.outcome and response.blame (docs/blame.md)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from telemetry.processors.blame import Blame, blame_of, cause_of
+from telemetry.processors.endings import Ending, Outcome
+
+__all__ = ["ENDING_COLUMNS", "Override", "outcome_of", "verdicts"]
+
+# OpenTelemetry's semantic conventions for gRPC: these statuses are errors of the server; the other errors the client's.
+_GRPC_SERVER_ERRORS = frozenset({2, 4, 12, 13, 14, 15})
+# What cuts a response short after its headers promised success.
+_CUT_SHORT = ("UC", "UR", "UPE", "LR", "UT", "OM", "UMSDR", "DT", "SI")
+# Connections end by being closed: these flags alone don't make a failure of one.
+_ORDINARY_ENDS = ("DC", "DR", "DT", "UMSDR", "SI", "DI", "UC", "UR", "LR")
+# Causes that over HTTP are 403 and 429.
+_REFUSED = ("not authorized", "rate limited")
+
+ENDING_COLUMNS = {
+    "protocol": "context.protocol",
+    "code": "response.code",
+    "grpc_status": "response.grpc_status",
+    "flags": "response.flags",
+    "details": "response.code_details",
+    "failure": "upstream.failure_reason",
+    "side": "context.reporter.kind",
+}
+_TERMINATION = "connection.termination_details"
+
+Override = tuple[pl.Expr, Outcome]
+"""Rows (a Boolean expression over LOGENTRY columns) whose outcome the operator decides."""
+
+
+def outcome_of(ending: Ending) -> Outcome:
+    """Say what became of a request: an error is what Kiali's health takes for one by default.
+
+    That is 4xx, 5xx, gRPC statuses 1 to 16, and no response; besides, a response that was cut short, and a connection
+    that failed.
+    """
+    if ending.protocol == "tcp":
+        return _of_connection(ending)
+    if ending.code is None and ending.grpc_status is None:
+        return Outcome.NONE
+    if ending.protocol == "grpc" and ending.grpc_status is not None:
+        return _of_grpc_status(ending.grpc_status)
+    return _of_code(ending, ending.code or 0)
+
+
+def _of_code(ending: Ending, code: int) -> Outcome:
+    if code >= 400:
+        return Outcome.SERVER_ERROR if code >= 500 else Outcome.CLIENT_ERROR
+    if code == 101:
+        return Outcome.SUCCESS
+    if ending.protocol == "grpc":
+        # Envoy answers gRPC with 200 whatever happened, and the status was not logged.
+        return _of_cause(ending)
+    cut_short = ending.has_any(_CUT_SHORT) or ending.details.startswith("upstream_reset_after_response_started")
+    return Outcome.SERVER_ERROR if cut_short else Outcome.SUCCESS
+
+
+def _of_grpc_status(status: int) -> Outcome:
+    if status == 0:
+        return Outcome.SUCCESS
+    return Outcome.SERVER_ERROR if status in _GRPC_SERVER_ERRORS or status > 16 else Outcome.CLIENT_ERROR
+
+
+def _of_connection(ending: Ending) -> Outcome:
+    # Envoy flags each attempt to connect that failed; with a connection in the end, a later one succeeded.
+    forgiven = ("UF", *_ORDINARY_ENDS) if ending.connected else _ORDINARY_ENDS
+    cause = cause_of(ending)
+    if cause is None or (cause.flags and set(cause.flags) <= set(forgiven)):
+        return Outcome.SUCCESS
+    return _of_cause(ending)
+
+
+def _of_cause(ending: Ending) -> Outcome:
+    cause = cause_of(ending)
+    if cause is None or cause.name in ("client left", "delay injected"):
+        return Outcome.SUCCESS
+    refused = cause.blamed(ending) is Blame.CLIENT or cause.name in _REFUSED
+    return Outcome.CLIENT_ERROR if refused else Outcome.SERVER_ERROR
+
+
+def verdicts(rows: pl.DataFrame, overrides: Sequence[Override] = ()) -> pl.DataFrame:
+    """Judge each way to end once. Columns: response.outcome, response.blame (String), a row for each of `rows`.
+
+    Needs ENDING_COLUMNS, upstream.local.ip and connection.termination_details. The first override that holds decides
+    the outcome, and thereby whether there is any blame.
+    """
+    keys = rows.select(*_KEY, overridden=_overridden(overrides)).with_columns(_PLAIN).with_row_index("at")
+    ways = keys.filter(~pl.col("plain")).drop("plain").group_by(pl.exclude("at")).agg("at")
+    # Row 0 of the table is for the plain successes, row n for the n-th way to end.
+    place = np.zeros(len(rows), dtype=np.int64)
+    for number, at in enumerate(ways["at"], start=1):
+        place[at.to_numpy()] = number
+    found = [_PLAIN_SUCCESS, *(_judge(way) for way in ways.drop("at").iter_rows(named=True))]
+    return pl.DataFrame(found, schema=_VERDICT, orient="row")[place]
+
+
+def _key() -> list[pl.Expr]:
+    columns = [pl.col(column).alias(name) for name, column in ENDING_COLUMNS.items() if name != "details"]
+    details = pl.coalesce(ENDING_COLUMNS["details"], _TERMINATION).alias("details")
+    return [*columns, details, pl.col("upstream.local.ip").is_not_null().alias("connected")]
+
+
+def _overridden(overrides: Sequence[Override]) -> pl.Expr:
+    chosen = [pl.when(condition).then(pl.lit(outcome.value)) for condition, outcome in overrides]
+    return pl.coalesce(chosen) if chosen else pl.lit(None, pl.String)
+
+
+def _is_plain() -> pl.Expr:
+    """Whether this is an everyday success, which needs no judge."""
+    answered = (pl.col("code") < 400) & (pl.col("grpc_status").fill_null(0) == 0)
+    told = pl.col("details").is_null() | (pl.col("details") == "via_upstream")
+    fine = pl.when(pl.col("protocol") == "tcp").then(pl.col("details").is_null()).otherwise(answered & told)
+    return (fine & (pl.col("flags") == 0) & pl.col("overridden").is_null()).fill_null(value=False)
+
+
+def _judge(row: dict[str, object]) -> tuple[str, str | None]:
+    overridden = row.pop("overridden")
+    ending = Ending(**{name: value for name, value in row.items() if value is not None})  # type: ignore[arg-type]
+    outcome = outcome_of(ending) if overridden is None else Outcome(str(overridden))
+    blame = blame_of(ending, outcome)
+    return outcome.value, None if blame is None else blame.value
+
+
+_VERDICT = {"response.outcome": pl.String, "response.blame": pl.String}
+_PLAIN_SUCCESS = (Outcome.SUCCESS.value, None)
+# Built once: for small batches that is most of the work.
+_KEY = _key()
+_PLAIN = _is_plain().alias("plain")
