@@ -6,11 +6,12 @@ batch has exactly these columns, in this order; the reference in docs/attributes
 from this file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-__all__ = ["ATTRIBUTES", "Attribute", "by_name"]
+__all__ = ["ATTRIBUTES", "NOT_CARRIED", "Attribute", "by_name"]
 
 STRING_MAP = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 TIMESTAMP = pl.Datetime("ns", "UTC")
@@ -37,9 +38,13 @@ def _identity(side: str, where: str) -> tuple[Attribute, ...]:
         Attribute(f"{side}.port", pl.UInt32, f"port of the {side}", where),
         Attribute(f"{side}.principal", text, "identity the peer proved by mTLS", "first URI SAN of its certificate"),
         Attribute(f"{side}.name", text, "pod or instance name", "peer or node metadata `NAME`"),
+        Attribute(f"{side}.uid", text, "`kubernetes://<pod>.<namespace>`", "`.name` and `.namespace`"),
+        Attribute(f"{side}.labels", STRING_MAP, "labels of the instance", "peer or node metadata `LABELS`"),
+        Attribute(f"{side}.serviceAccount", text, "service account", "`.principal`, else metadata `SERVICE_ACCOUNT`"),
         Attribute(f"{side}.namespace", text, "namespace of the instance", "URI SAN `/ns/…/`, else metadata"),
         Attribute(f"{side}.owner", text, "controller of the instance", "metadata `OWNER`"),
         Attribute(f"{side}.workload.name", text, "workload (deployment, job, …)", "metadata `WORKLOAD_NAME`"),
+        Attribute(f"{side}.workload.uid", text, "`istio://<namespace>/workloads/<name>`", "the two"),
         Attribute(f"{side}.workload.namespace", text, "namespace of the workload", "as `.namespace`"),
         Attribute(f"{side}.app", text, "application", "label `app`"),
         Attribute(f"{side}.version", text, "version", "label `version`"),
@@ -68,6 +73,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("destination.service.host", pl.String, "host of the service addressed", "cluster name, else authority"),
     Attribute("destination.service.name", pl.String, "name of the service addressed", "first label of the host"),
     Attribute("destination.service.namespace", pl.String, "namespace of the service", "second label of the host"),
+    Attribute("destination.service.uid", pl.String, "`istio://<namespace>/services/<name>`", "the two"),
     Attribute("connection.mtls", pl.Boolean, "both sides showed a certificate; null where this side can't know", "tls_properties"),
     Attribute("connection.security_policy", pl.String, "mutual_tls, none or unknown, as Istio's metric says it", "tls_properties, reporter"),
     Attribute("connection.requested_server_name", pl.String, "SNI", "tls_properties.tls_sni_hostname"),
@@ -160,6 +166,31 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("trace.span_id", pl.String, "span id, 16 hex digits, as this hop logged it", "same headers"),
 )
 # fmt: on
+
+# Mixer's other attributes, and why an access log can't carry them.
+NOT_CARRIED: Mapping[str, str] = {
+    "origin.uid": "nobody names the first client's instance",
+    "origin.user": "renamed: request.auth.principal",
+    "request.reason": "Envoy keeps no reason phrase",
+    "request.query_params": "in request.path, as far as redaction leaves them",
+    "request.api_key": "a secret: redacted wherever it stands",
+    "request.auth.claims": "as JSON in request.auth.raw_claims: claims are nested",
+    "source.user": "renamed: source.principal",
+    "source.services": "a log tells of one service, the one addressed",
+    "source.metadata": "the platform's, not the request's; labels are carried",
+    "destination.metadata": "the platform's, not the request's; labels are carried",
+    "destination.container.name": "a pod has several; the log doesn't say which",
+    "api.service": "the same as destination.service.host: there is no separate API configuration",
+    "api.version": "there is no API configuration to take it from; see destination.version",
+    "api.operation": "request.operation",
+    "api.protocol": "context.protocol",
+    "context.timestamp": "context.time",
+    "context.reporter.local": "always false: a log is read elsewhere than it is written",
+    "check.error_code": "Mixer's precondition check, which is gone",
+    "check.error_message": "Mixer's precondition check, which is gone",
+    "check.cache_hit": "Mixer's precondition check, which is gone",
+    "quota.cache_hit": "Mixer's quota, which is gone; see the flag RL",
+}
 
 _BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from telemetry.attributes import ATTRIBUTES, Attribute
+from telemetry.attributes import ATTRIBUTES, NOT_CARRIED, Attribute
 from telemetry.processors.istio_labels import HTTP_LABELS, TCP_LABELS
 from telemetry.selfmetrics import SelfMetrics
 
@@ -45,7 +45,11 @@ def attributes_page() -> str:
         "*Istio's label order:* the canonical service is the first set of the labels\n"
         "`service.istio.io/canonical-name`, `app.kubernetes.io/name`, `app`, else the workload's name; the canonical\n"
         "revision that of `service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, else\n"
-        "`latest`.\n\n" + _table(("attribute", "type", "unit", "meaning", "from"), *map(row, ATTRIBUTES)) + "\n"
+        "`latest`.\n\n"
+        + _table(("attribute", "type", "unit", "meaning", "from"), *map(row, ATTRIBUTES))
+        + "\n\n## Mixer's attributes that an access log can't carry\n\n"
+        + _table(("attribute", "why, or where to look"), *((f"`{name}`", why) for name, why in NOT_CARRIED.items()))
+        + "\n"
     )
 
 

@@ -91,6 +91,8 @@ def workload_of_node(node: Node) -> Workload | None:
         version=labels.get("version", ""),
         canonical_service=canonical_service(labels, name),
         canonical_revision=canonical_revision(labels),
+        service_account=text.get("SERVICE_ACCOUNT") or None,
+        labels=tuple(labels.items()),
     )
 
 

@@ -90,6 +90,7 @@ def _of_struct(struct: Struct) -> Workload | None:
         version=text.get("version") or labels.get("version"),
         canonical_service=text.get("service") or canonical_service(labels, name),
         canonical_revision=text.get("revision") or canonical_revision(labels),
+        labels=tuple(labels.items()),
     )
 
 

@@ -19,6 +19,8 @@ class Workload:
     version: str | None = None
     canonical_service: str | None = None
     canonical_revision: str | None = None
+    service_account: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def canonical_service(labels: Mapping[str, str], workload: str | None) -> str | None:

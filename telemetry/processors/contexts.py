@@ -7,6 +7,7 @@ import polars as pl
 
 from telemetry.attributes import by_name
 from telemetry.columns import Columns
+from telemetry.mesh import spiffe
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.clues import Clues
 from telemetry.mesh.peers import PEER_KEYS
@@ -20,6 +21,7 @@ __all__ = ["CONTEXT_ATTRIBUTES", "PROTOCOLS", "Contexts", "peer_columns"]
 _SIDES = ("source", "destination")
 _WORKLOAD = {
     "name": "instance",
+    "labels": "labels",
     "namespace": "namespace",
     "owner": "owner",
     "workload.name": "name",
@@ -31,16 +33,19 @@ _WORKLOAD = {
     "cluster.id": "cluster",
 }
 
+_UIDS = ("uid", "workload.uid", "serviceAccount")
+
 CONTEXT_ATTRIBUTES: tuple[str, ...] = (
     "context.protocol",
     "context.reporter.kind",
     "context.reporter.uid",
     "context.proxy_version",
     "context.log_name",
-    *(f"{side}.{name}" for side in _SIDES for name in ("principal", "resolved_by", *_WORKLOAD)),
+    *(f"{side}.{name}" for side in _SIDES for name in ("principal", "resolved_by", *_UIDS, *_WORKLOAD)),
     "destination.service.host",
     "destination.service.name",
     "destination.service.namespace",
+    "destination.service.uid",
     "connection.mtls",
     "connection.security_policy",
 )
@@ -78,8 +83,14 @@ class Contexts:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def attributes(self, columns: Columns, nodes: Sequence[Node], protocol: pl.Series) -> pl.DataFrame:
-        """Columns: context.key UInt32 and CONTEXT_ATTRIBUTES, a row for each row of `columns`.
+    def attributes(
+        self,
+        columns: Columns,
+        nodes: Sequence[Node],
+        protocol: pl.Series,
+        wanted: Sequence[str] = CONTEXT_ATTRIBUTES,
+    ) -> pl.DataFrame:
+        """Columns: context.key UInt32 and those wanted of CONTEXT_ATTRIBUTES, a row for each row of `columns`.
 
         `protocol`: UInt8 index into PROTOCOLS; `nodes`: what column `node` counts through.
         """
@@ -92,7 +103,7 @@ class Contexts:
             self._learn([keys[at] for at in unseen], self._kinds.clues(rows, first[unseen]))
         slots = pl.Series([self._slots[key] for key in keys], dtype=pl.UInt32)
         # First the few kinds, then the many rows from those: the whole table is too large for the cache, and in pieces.
-        here = self._table.select(pl.all().gather(slots)).rechunk()
+        here = self._table.select(pl.col(wanted).gather(slots)).rechunk()
         key = pl.Series("context.key", inverse.astype(np.uint32))
         return here.select(pl.all().gather(key)).insert_column(0, key)
 
@@ -113,11 +124,28 @@ def _row(clues: Clues, hop: Hop) -> tuple[object, ...]:
     """Lay a hop out in the order of CONTEXT_ATTRIBUTES."""
     node = clues.node
     row: list[object] = [clues.protocol, hop.reporter, node.id or None, node.version or None, node.log_name or None]
-    row += [hop.source_principal, hop.source_resolved_by, *_of_workload(hop.source)]
-    row += [hop.destination_principal, hop.destination_resolved_by, *_of_workload(hop.destination)]
-    row += [hop.service_host, hop.service_name, hop.service_namespace, hop.mtls, hop.security_policy]
+    row += [hop.source_principal, hop.source_resolved_by, *_of_workload(hop.source, hop.source_principal)]
+    row += [hop.destination_principal, hop.destination_resolved_by]
+    row += _of_workload(hop.destination, hop.destination_principal)
+    row += [hop.service_host, hop.service_name, hop.service_namespace]
+    row += [_uid("services", hop.service_namespace, hop.service_name), hop.mtls, hop.security_policy]
     return tuple(row)
 
 
-def _of_workload(workload: Workload) -> list[str | None]:
-    return [getattr(workload, field) for field in _WORKLOAD.values()]
+def _of_workload(workload: Workload, principal: str | None) -> list[object]:
+    identity = spiffe.parse(principal)
+    pod = f"kubernetes://{workload.instance}.{workload.namespace}" if workload.instance and workload.namespace else None
+    account = (identity.service_account if identity else None) or workload.service_account
+    uids = [pod, _uid("workloads", workload.namespace, workload.name), account]
+    return [*uids, *(_shown(getattr(workload, field)) for field in _WORKLOAD.values())]
+
+
+def _uid(kind: str, namespace: str | None, name: str | None) -> str | None:
+    """Name a thing as Mixer's Kubernetes adapter did."""
+    return f"istio://{namespace}/{kind}/{name}" if namespace and name else None
+
+
+def _shown(value: str | tuple[tuple[str, str], ...] | None) -> object:
+    if isinstance(value, tuple):
+        return [{"key": key, "value": text} for key, text in value] or None
+    return value

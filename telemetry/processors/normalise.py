@@ -8,7 +8,7 @@ from telemetry.attributes import TIMESTAMP, by_name
 from telemetry.batch import SCHEMAS, Template
 from telemetry.columns import Columns
 from telemetry.node import Node
-from telemetry.processors.contexts import Contexts
+from telemetry.processors.contexts import CONTEXT_ATTRIBUTES, Contexts
 from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
 from telemetry.processors.flags import flags_text, with_inferred
 from telemetry.processors.outcome import verdicts
@@ -29,6 +29,8 @@ class Normalise:
     def __init__(self, contexts: Contexts, wanted: Collection[str] = _ORDER) -> None:
         self._contexts = contexts
         self._wanted = frozenset(wanted)
+        self._context = [name for name in CONTEXT_ATTRIBUTES if name in self._wanted or name in _ALWAYS]
+        self._unwanted = [_left_out(name) for name in CONTEXT_ATTRIBUTES if name not in self._context]
         self._attributes = [
             expression if expression.meta.output_name() in self._wanted else _left_out(expression.meta.output_name())
             for expression in entry_attributes()
@@ -37,7 +39,8 @@ class Normalise:
     def rows(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> pl.DataFrame:
         """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
         rows = _with_optional(columns.rows)
-        context = self._contexts.attributes(columns, nodes, rows.select(protocol_code()).to_series())
+        protocol = rows.select(protocol_code()).to_series()
+        context = self._contexts.attributes(columns, nodes, protocol, self._context)
         flags = with_inferred(rows["response_flags"], columns.values("response_code_details"))
         shown = rows.with_columns(
             *(columns.values(name) for name in VALUES),
@@ -47,7 +50,7 @@ class Normalise:
             flags_text(flags).alias("context.proxy_error_code"),
             pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
         )
-        shown = shown.with_columns(*self._attributes, *trace_context(rows))
+        shown = shown.with_columns(*self._attributes, *self._unwanted, *trace_context(rows))
         return shown.with_columns(*self._derived(shown)).select(_ORDER)
 
     def _derived(self, shown: pl.DataFrame) -> Iterator[pl.Series | pl.Expr]:
@@ -63,6 +66,8 @@ class Normalise:
             yield from verdicts(shown).get_columns()
 
 
+# What other attributes are made of.
+_ALWAYS = ("context.protocol", "context.reporter.kind")
 _VERDICTS = ("response.outcome", "response.blame")
 
 
