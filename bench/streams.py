@@ -43,19 +43,26 @@ class Stream:
     size_bytes: int
 
 
-def write(mesh: Mesh, folder: Path, entries_per_message: int = ENVOYS_ENTRIES) -> Sequence[Stream]:
-    """Write the stream of each workload's sidecar into the folder."""
+def write(mesh: Mesh, folder: Path, entries_per_message: int = ENVOYS_ENTRIES, rounds: int = 1) -> Sequence[Stream]:
+    """Write the stream of each workload's sidecar into the folder; it says everything `rounds` times over.
+
+    Envoys keep a stream for as long as they live, so a stream of a few messages would measure the opening of streams.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
-        one = partial(_write_one, mesh, folder, entries_per_message)
+        one = partial(_write_one, mesh, folder, entries_per_message, rounds)
         return list(pool.map(one, mesh.members, chunksize=8))
 
 
-def _write_one(mesh: Mesh, folder: Path, entries_per_message: int, workload: Workload) -> Stream:
+def _write_one(mesh: Mesh, folder: Path, entries_per_message: int, rounds: int, workload: Workload) -> Stream:
     entries = entries_of(mesh, workload)
     path = folder / f"{workload.pod}.grpc"
-    path.write_bytes(b"".join(frame(message) for message in messages(workload, entries, entries_per_message)))
-    return Stream(path, len(entries), path.stat().st_size)
+    first, *rest = messages(workload, entries, entries_per_message)
+    named = frame(first)
+    first.ClearField("identifier")
+    others = b"".join(map(frame, rest))
+    path.write_bytes(named + others + (frame(first) + others) * (rounds - 1))
+    return Stream(path, rounds * len(entries), path.stat().st_size)
 
 
 def frame(message: StreamAccessLogsMessage) -> bytes:

@@ -12,16 +12,17 @@ from bench.streams import ENVOYS_ENTRIES, write
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """What is replayed. `times`: how often each Envoy posts its stream."""
+    """What is replayed: each Envoy opens `times` streams one after the other, and says all `rounds` times in each."""
 
     mesh: Mesh = Mesh()  # noqa: RUF009 – frozen, so shared safely
     entries_per_message: int = ENVOYS_ENTRIES
-    times: int = 20
+    times: int = 2
+    rounds: int = 10
 
 
 VARIATIONS = {
     "usual": Variation(),
-    "1 entry a message": Variation(entries_per_message=1, times=3),
+    "1 entry a message": Variation(entries_per_message=1, times=1, rounds=3),
     "256 KiB messages": Variation(entries_per_message=480),
     "edges ×10": Variation(Mesh(calls=20, requests_per_call=25)),
     "all distinct": Variation(Mesh(distinct=True)),
@@ -50,7 +51,7 @@ class Measured:
 def measure(variation: Variation, folder: Path) -> Measured:
     """Replay a variation to a service of its own, once to warm up and then in earnest."""
     mesh = replace(variation.mesh, at_us=int(time.time() * 1e6))
-    streams = write(mesh, folder, variation.entries_per_message)
+    streams = write(mesh, folder, variation.entries_per_message, variation.rounds)
     with running(folder) as service:
         idle_bytes = service.rss_bytes
         replay(service, streams, times=1)

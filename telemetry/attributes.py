@@ -101,6 +101,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("request.method", pl.String, "method; null for those that Envoy's enum lacks", "request_method, else header `:method`"),
     Attribute("request.path", pl.String, "path with query, as the client sent it", "original_path, else path"),
     Attribute("request.url_path", pl.String, "path without query", "request.path up to `?`"),
+    Attribute("request.operation", pl.String, "what is asked for, of a bounded set; null for TCP", "gRPC path, OpenAPI, rules, else learned (docs/operations.md)"),
     Attribute("request.scheme", pl.String, "http or https", "scheme"),
     Attribute("request.useragent", pl.String, "user agent", "user_agent"),
     Attribute("request.referer", pl.String, "referer", "referer"),

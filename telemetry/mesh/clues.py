@@ -32,6 +32,8 @@ class Clues:
     """The server name that the client asked for in TLS."""
     reached: bool | None = None
     """Whether a host was chosen, known to the registry or not; None: as far as `server_ip` tells."""
+    routed: bool | None = None
+    """Whether a route with a name matched, whatever it says."""
     peer_principal: bytes | None = None
     """Istio's filter state of that name: the client's SPIFFE id, where the certificate's names are not logged."""
     local_principal: bytes | None = None

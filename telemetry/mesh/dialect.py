@@ -59,6 +59,10 @@ def never(_: object) -> bool:
     return False
 
 
+def _same(host: str) -> str:
+    return host
+
+
 def _host(service: str, workload: Workload, domain: str, _local: Spiffe | None) -> str:
     return kubernetes_host(service, workload.namespace, domain) if workload.namespace else service
 
@@ -71,6 +75,8 @@ class Dialect:
     `proxy`: who a node is. `cluster_name`, `route_name`: what names tell, None when they are not of this grammar; the
     reporting node may settle what is ambiguous. `identity`: what a SPIFFE id tells. `service_host`: the host of a
     service on its own side, from its name, its workload, the domain, and the workload's certified identity.
+    `whole_host`: a host header's host as the clusters' names would have it. `named_by_host`: whether hosts, not
+    clusters, are what names services.
     """
 
     name: str
@@ -81,3 +87,5 @@ class Dialect:
     route_name: Callable[[str], ClusterName | None] = no_name
     identity: Callable[[str], Spiffe | None] = spiffe.parse
     service_host: Callable[[str, Workload, str, Spiffe | None], str] = _host
+    whole_host: Callable[[str], str] = _same
+    named_by_host: bool = False

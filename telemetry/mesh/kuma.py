@@ -17,6 +17,7 @@ _TAG = re.compile(r"([^_/|:]+)_([^_/|:]+)_svc(?:_(\d{1,5}))?(?:-[0-9a-f]{16})?",
 _MESH_SERVICE = re.compile(
     r"[^_/|:]+_([^_/|:]+)_([^_/|:]*)_([^_/|:]*)_(?:msvc|mzsvc|extsvc)_(\w+?)(?:-[0-9a-f]{16})?", re.ASCII
 )
+_DNS = re.compile(r"([^.]+)\.([^.]+)\.svc(?:\.\d{1,5})?\.mesh", re.ASCII)
 _HASH = re.compile(r"-[0-9a-f]{16}$", re.ASCII)
 _SERVICES = {"msvc", "mzsvc", "extsvc", "mextsvc"}
 _PASSTHROUGH = re.compile(r"(?:self_transparentproxy_passthrough_|)(inbound|outbound)[:_](?:passthrough:)?ipv[46]")
@@ -86,6 +87,12 @@ def _host(name: str, namespace: str | None) -> str:
     return kubernetes_host(name, namespace) if namespace else f"{name}.mesh"
 
 
+def whole_host(host: str) -> str:
+    """Read Kuma's DNS name of a Kubernetes service, `name.namespace.svc.port.mesh`."""
+    found = _DNS.fullmatch(host)
+    return kubernetes_host(found[1], found[2]) if found else host
+
+
 def identity(uri: str) -> Spiffe | None:
     """Read `spiffe://<mesh>/<service tag>` and MeshIdentity's forms (trust domain `<mesh>.<zone>.mesh.local`)."""
     found = spiffe.segments(uri)
@@ -118,5 +125,6 @@ DIALECT = Dialect(
     knows_node=_knows_node,
     knows_identity=_knows_identity,
     identity=identity,
+    whole_host=whole_host,
     service_host=_service_host,
 )

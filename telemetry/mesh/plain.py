@@ -33,4 +33,4 @@ def identity(uri: str) -> Spiffe | None:
     return spiffe.parse(uri)
 
 
-DIALECT = Dialect(name="plain", proxy=proxy, cluster_name=cluster_name, identity=identity)
+DIALECT = Dialect(name="plain", proxy=proxy, cluster_name=cluster_name, identity=identity, named_by_host=True)

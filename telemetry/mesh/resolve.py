@@ -72,6 +72,10 @@ class Resolver:
         """Read a cluster's name as `resolve` will, but for what only the node tells; None for those of no mesh."""
         return self._dialect.cluster_name(name, ANONYMOUS) if self._dialect else parse_cluster(name)
 
+    def named_by_host(self, node: Node) -> bool:
+        """Whether hosts, not clusters, are what names services in the mesh that a node shows itself to be of."""
+        return (self._dialect or recognise_node(node)).named_by_host
+
     def resolve(self, clues: Clues) -> Hop:
         """Answer for one distinct set of clues; pure but for the registry."""
         scene = self._scene(clues)

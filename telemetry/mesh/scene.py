@@ -37,8 +37,9 @@ class Scene:
 
     @property
     def host(self) -> str | None:
-        """The host header's host."""
-        return host_of_authority(self.clues.authority)
+        """The host header's host, by the name that the mesh's clusters have for it."""
+        host = host_of_authority(self.clues.authority)
+        return self.dialect.whole_host(host) if host else None
 
     @property
     def sni(self) -> ClusterName | None:

@@ -1,6 +1,6 @@
 """Which service a request was for: by its cluster, route, host header and SNI, the more exact first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telemetry.mesh import istio
 from telemetry.mesh.dialect import ClusterName
@@ -23,7 +23,9 @@ class Service:
 
 def may_name_service(host: str | None) -> bool:
     """Whether an inbound side may take its own service's name from this host: `a`, `a.b` or `a.b.svc…`."""
-    return host is not None and (host.count(".") <= 1 or istio.service_of_host(host) is not None)
+    if host is None or host == "localhost" or ":" in host:
+        return False
+    return host.count(".") <= 1 or istio.service_of_host(host) is not None
 
 
 def service_called(scene: Scene, server: Workload, client: Workload) -> Service:
@@ -70,7 +72,10 @@ def _of_host(scene: Scene, server: Workload, client: Workload) -> Service | None
         # Without a host header it is a connection: its TLS greeting may name what was wanted.
         sni = host_of_authority(scene.clues.sni)
         return _of_reached(sni, server, "sni") if sni else None
-    # Nothing was reached: a gateway's clients may have asked for anything, a sidecar's application means what it says.
+    # Nothing was reached. Where hosts are what names services, one that had a route is one of them. Elsewhere a
+    # gateway's clients may have asked for anything; a sidecar's application means what it says.
+    if scene.dialect.named_by_host and scene.clues.routed and scene.host:
+        return _of_reached(scene.host, server, "host")
     if scene.proxy.kind == "gateway" or not may_name_service(scene.host):
         return None
     return _meant(scene, client)
@@ -107,6 +112,12 @@ def service_own(scene: Scene, server: Workload, local: Spiffe | None) -> Service
     """
     if scene.cluster and scene.cluster.host:
         return _of_cluster(scene.cluster, server)
+    if scene.cluster and scene.cluster.special:
+        return replace(_own(scene, server, local), name=scene.clues.cluster)
+    return _own(scene, server, local)
+
+
+def _own(scene: Scene, server: Workload, local: Spiffe | None) -> Service:
     sni = scene.sni
     if sni and sni.namespace == server.namespace:
         return _of_sni(sni)

@@ -35,5 +35,10 @@ def _knows_node(node: Node) -> bool:
 
 
 DIALECT = Dialect(
-    name="traffic_director", proxy=proxy, cluster_name=cluster_name, route_name=route_name, knows_node=_knows_node
+    name="traffic_director",
+    proxy=proxy,
+    cluster_name=cluster_name,
+    route_name=route_name,
+    knows_node=_knows_node,
+    named_by_host=True,
 )

@@ -22,6 +22,7 @@ class Outcome(StrEnum):
 class Ending:
     """One way to end. Absent is None; `side` is context.reporter.kind, `connected` that upstream has a connection.
 
+    `told` is whether the entry could say how the request was answered: one that comes as a TCP entry can't.
     `details` is response.code_details, of a connection its termination's; `failure` is upstream.failure_reason.
     """
 
@@ -33,6 +34,7 @@ class Ending:
     failure: str = ""
     side: str = ""
     connected: bool = False
+    told: bool = True
 
     def has_any(self, names: tuple[str, ...]) -> bool:
         """Tell whether one of these flags is set, by short name."""

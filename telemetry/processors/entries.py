@@ -152,6 +152,7 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "request.method": pl.coalesce(_name("request_method", _METHODS), "request_headers.:method"),
     "request.path": _PATH,
     "request.url_path": _PATH.str.split_exact("?", 1).struct.field("field_0"),
+    "request.operation": pl.lit(None, pl.String),
     "request.scheme": pl.col("scheme"),
     "request.useragent": pl.col("user_agent"),
     "request.referer": pl.col("referer"),

@@ -77,6 +77,7 @@ class Kinds:
             rows.of_node(lambda node: node.number, pl.UInt64),
             rows.protocol.cast(pl.UInt64),
             reached.cast(pl.UInt64),
+            _routed(rows).cast(pl.UInt64),
             *(rows.of_value(column, self._addresses.number, pl.UInt64) for column in _ADDRESSES.values()),
             *(self._hashed(rows, column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
             rows.of_value("route_name", lambda name: _hash(_meaningful_route(name)), pl.UInt64),
@@ -98,13 +99,17 @@ class Kinds:
         answers |= self._peer_values(some)
         answers["route"] = some.of_value("route_name", _meaningful_route, pl.String).to_list()
         answers["authority"], answers["sni"] = (named.to_list() for named in self._named(some, str, pl.String))
+        answers["routed"] = _routed(some).to_list()
         answers["reached"] = some.columns.rows["upstream_remote_address"].is_not_null().to_list()
         answers["node"] = [some.nodes[index] for index in some.columns.rows["node"].to_list()]
         answers["protocol"] = [PROTOCOLS[code] for code in some.protocol.to_list()]
         return [Clues(**dict(zip(answers, row, strict=True))) for row in zip(*answers.values(), strict=True)]
 
     def _hashed(self, rows: Rows, column: str) -> pl.Series:
-        return rows.columns.dictionaries[column].hash(self._seed).gather(rows.columns.rows[column])
+        values = rows.columns.dictionaries[column]
+        if values.is_empty():
+            return pl.zeros(len(rows.protocol), pl.UInt64, eager=True)
+        return values.hash(self._seed).gather(rows.columns.rows[column])
 
     def _known_addresses(self, rows: Rows, column: str) -> list[str | None]:
         number = self._addresses.number
@@ -121,14 +126,17 @@ class Kinds:
     def _weight(self, rows: Rows) -> pl.Series:
         """Say for each row what of its host header matters."""
         told = rows.of_value("upstream_cluster", self._weight_of_cluster, pl.UInt8)
-        # Where no cluster was chosen, a sidecar's own application may still have named a service; a gateway's clients
-        # name what they like.
+        # Where no cluster was chosen, a sidecar's own application may still have named a service, as a route may have
+        # known it where hosts name services; a gateway's clients name what they like.
         unchosen = rows.of_node(lambda node: _NO_HOST if self._resolver.is_gateway(node) else _SERVICE_HOST, pl.UInt8)
-        special = rows.of_value("route_name", _is_special_route, pl.Boolean).fill_null(value=False)
-        weight = told.to_frame("told").with_columns(unchosen=unchosen, special=special)
-        return weight.select(
-            pl.when("special").then(pl.lit(_ANY_HOST, pl.UInt8)).otherwise(pl.coalesce("told", "unchosen"))
-        ).to_series()
+        weight = told.to_frame("told").with_columns(
+            unchosen=unchosen,
+            special=rows.of_value("route_name", _is_special_route, pl.Boolean).fill_null(value=False),
+            known=_routed(rows) & rows.of_node(self._resolver.named_by_host, pl.Boolean),
+        )
+        any_host = pl.col("special") | (pl.col("told").is_null() & pl.col("known"))
+        chosen = pl.when(any_host).then(pl.lit(_ANY_HOST, pl.UInt8)).otherwise(pl.coalesce("told", "unchosen"))
+        return weight.select(chosen).to_series()
 
     def _weight_of_cluster(self, name: str) -> int:
         cluster = self._resolver.cluster_name(name)
@@ -168,6 +176,10 @@ class Kinds:
     def _sni_of_cluster(self, sni: str) -> str | None:
         cluster = self._resolver.cluster_name(sni)
         return sni if cluster and cluster.host else None
+
+
+def _routed(rows: Rows) -> pl.Series:
+    return rows.columns.rows["route_name"].is_not_null()
 
 
 def _meaningful_route(name: str) -> str | None:

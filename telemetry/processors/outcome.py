@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
 from telemetry.processors.blame import Blame, blame_of, cause_of
@@ -43,7 +42,7 @@ def outcome_of(ending: Ending) -> Outcome:
     if ending.protocol == "tcp":
         return _of_connection(ending)
     if ending.code is None and ending.grpc_status is None:
-        return Outcome.NONE
+        return Outcome.NONE if ending.told else _of_cause(ending)
     if ending.protocol == "grpc" and ending.grpc_status is not None:
         return _of_grpc_status(ending.grpc_status)
     return _of_code(ending, ending.code or 0)
@@ -87,23 +86,25 @@ def _of_cause(ending: Ending) -> Outcome:
 def verdicts(rows: pl.DataFrame, overrides: Sequence[Override] = ()) -> pl.DataFrame:
     """Judge each way to end once. Columns: response.outcome, response.blame (String), a row for each of `rows`.
 
-    Needs ENDING_COLUMNS, upstream.local.ip and connection.termination_details. The first override that holds decides
+    Both are null where nothing has ended yet: begun, periodic, or a listener's. Needs ENDING_COLUMNS, _ENDED's columns,
+    response.size, upstream.local.ip and connection.termination_details. The first override that holds decides
     the outcome, and thereby whether there is any blame.
     """
-    keys = rows.select(*_KEY, overridden=_overridden(overrides)).with_columns(_PLAIN).with_row_index("at")
-    ways = keys.filter(~pl.col("plain")).drop("plain").group_by(pl.exclude("at")).agg("at")
-    # Row 0 of the table is for the plain successes, row n for the n-th way to end.
-    place = np.zeros(len(rows), dtype=np.int64)
-    for number, at in enumerate(ways["at"], start=1):
+    keys = rows.select(*_KEY, _ENDED, overridden=_overridden(overrides)).with_columns(_PLAIN).with_row_index("at")
+    ways = keys.filter(pl.col("ended") & ~pl.col("plain")).drop("plain", "ended").group_by(pl.exclude("at")).agg("at")
+    # Row 0 of the table is for what has not ended, row 1 for the plain successes, the others each for a way to end.
+    place = keys["ended"].cast(pl.Int64).to_numpy(writable=True)
+    for number, at in enumerate(ways["at"], start=2):
         place[at.to_numpy()] = number
-    found = [_PLAIN_SUCCESS, *(_judge(way) for way in ways.drop("at").iter_rows(named=True))]
+    found = [(None, None), _PLAIN_SUCCESS, *(_judge(way) for way in ways.drop("at").iter_rows(named=True))]
     return pl.DataFrame(found, schema=_VERDICT, orient="row")[place]
 
 
 def _key() -> list[pl.Expr]:
     columns = [pl.col(column).alias(name) for name, column in ENDING_COLUMNS.items() if name != "details"]
     details = pl.coalesce(ENDING_COLUMNS["details"], _TERMINATION).alias("details")
-    return [*columns, details, pl.col("upstream.local.ip").is_not_null().alias("connected")]
+    connected = pl.col("upstream.local.ip").is_not_null().alias("connected")
+    return [*columns, details, connected, pl.col("response.size").is_not_null().alias("told")]
 
 
 def _overridden(overrides: Sequence[Override]) -> pl.Expr:
@@ -128,6 +129,12 @@ def _judge(row: dict[str, object]) -> tuple[str, str | None]:
 
 
 _VERDICT = {"response.outcome": pl.String, "response.blame": pl.String}
+_UPSTREAM_END = 9
+_ENDED = (
+    (pl.col("request.counts") | (pl.col("envoy.access_log_type") == _UPSTREAM_END))
+    .fill_null(value=False)
+    .alias("ended")
+)
 _PLAIN_SUCCESS = (Outcome.SUCCESS.value, None)
 # Built once: for small batches that is most of the work.
 _KEY = _key()

@@ -18,6 +18,7 @@ StreamHandler = Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Await
 # Messages beyond the configured size are counted and skipped while their stream goes on; gRPC itself ends the stream at
 # this multiple of it, before the rest is read.
 _HARD_LIMIT_FACTOR = 4
+_WINDOW_BYTES = 256 * 1024
 
 
 class _Streams(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no types
@@ -78,6 +79,10 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", settings.max_message_bytes * _HARD_LIMIT_FACTOR),
         ("grpc.max_metadata_size", 64 * 1024),
+        # What a stream may send before we have read it. gRPC would let it grow to megabytes a stream while it sees room
+        # on the line: with hundreds of Envoys that is memory without bound, and Envoy holds back what we don't take.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
         ("grpc.keepalive_time_ms", int(settings.keepalive_time_s * 1000)),
         ("grpc.keepalive_timeout_ms", int(settings.keepalive_timeout_s * 1000)),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

@@ -27,6 +27,7 @@ def judged(*endings: Ending, overrides: tuple[Override, ...] = ()) -> list[tuple
             "response.grpc_status": ending.grpc_status,
             "response.code_details": ending.details or None if ending.protocol != "tcp" else None,
             "upstream.local.ip": "10.0.0.1" if ending.connected else None,
+            "response.size": 0 if ending.told else None,
         }
         for ending in endings
     ]
@@ -130,3 +131,16 @@ def test_an_operator_may_decide_what_is_an_error():
     assert found == [
         ("success", None), ("server_error", "application"), ("client_error", "client"), ("server_error", "application"),
     ]  # fmt: skip
+
+
+def test_a_request_that_could_not_tell_its_answer_is_judged_by_its_flags_alone():
+    found = judged(Ending(told=False), Ending(told=False, flags=flags("UH"), side="outbound"))
+    assert found == [(SUCCESS, None), (SERVER, "application")]
+
+
+def test_what_has_not_ended_has_no_outcome():
+    begun = {"request.counts": False, "envoy.access_log_type": 4}
+    attempt = {"request.counts": False, "envoy.access_log_type": 9, "response.code": 503, "response.size": 0}
+    column = pl.lit(None, pl.String).alias("connection.termination_details")
+    rows = verdicts(logentries(begun, attempt).rows.with_columns(column)).rows()
+    assert rows == [(None, None), (SERVER, "application")]

@@ -1,0 +1,1 @@
+"""What a request asks for, named without explosion: documents, rules, learned templates."""
