@@ -2,41 +2,50 @@
 
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 
 from telemetry.batch import SCHEMAS, Template
+from telemetry.catalog_operations import CatalogOperations
 from telemetry.config import Settings
 from telemetry.explain import Explainer
 from telemetry.journal.memory import MemoryJournal
-from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.resolve import Resolver
 from telemetry.pipeline import Pipeline, Wanted
 from telemetry.plugin import Processor
 from telemetry.processors.connections import Connections
 from telemetry.processors.contexts import Contexts, peer_columns
 from telemetry.processors.normalise import Normalise
+from telemetry.processors.redaction import Redaction
 from telemetry.processors.signals import Signals
 from telemetry.receivers import access_logs
 from telemetry.receivers.access_logs import AccessLogs
 from telemetry.receivers.coalesce import Coalescer
 from telemetry.receivers.server import Server
+from telemetry.registers import Registers
 from telemetry.selfmetrics import SelfMetrics
 
 __all__ = ["Assembly"]
 
 
 class Assembly:
-    """The parts that live as long as the service. Made within the event loop that will run them."""
+    """The parts that live as long as the service. Made within the event loop that will run them.
+
+    Raises ConfigError with every fault of the catalog, StartError when an extra is missing.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._started_ns = time.time_ns()
         self.metrics = SelfMetrics()
         self.journal = MemoryJournal(max_bytes=settings.journal.max_bytes, on_full=settings.journal.on_full)
-        self.addresses = Addresses(settings.mesh.max_addresses)
-        self.resolver = Resolver(self.addresses, settings.mesh.default_cluster)
+        self.registers = Registers(settings.mesh, self.metrics)
+        self.addresses = self.registers.addresses
+        self.resolver = Resolver(
+            self.addresses, settings.mesh.default_cluster, settings.mesh.dialect, services=self._service_of_host
+        )
         self.contexts = self._make_contexts()
         self.connections = Connections(started_ns=self._started_ns)
+        self.redaction = Redaction(settings.redaction) if settings.redaction.enabled else None
         self.coalescer = self._make_coalescer()
 
     def receiver(self) -> Server:
@@ -53,8 +62,8 @@ class Assembly:
 
     def pipeline(self, templates: Collection[Template]) -> Pipeline:
         """Give the pipeline that makes these templates, which are what the handlers accept."""
-        processors = self._processors()
         entries = Template.LOGENTRY in templates
+        processors = list(self._processors(entries=entries))
         read = SCHEMAS[Template.LOGENTRY] if entries else {name for each in processors for name in each.reads}
         return Pipeline(
             Normalise(self.contexts, read),
@@ -80,14 +89,35 @@ class Assembly:
         metrics.raise_to(metrics.contexts_resolved, self.contexts.resolved_total)
         metrics.connections.set(len(self.connections))
         metrics.raise_to(metrics.connections_forgotten, self.connections.forgotten_total)
-        metrics.addresses.set(len(self.addresses))
+        if self.redaction:
+            for rule, count in self.redaction.counts.items():
+                metrics.raise_to(metrics.redacted.labels(rule), count)
+        self.registers.measure()
 
-    def _processors(self) -> Sequence[Processor]:
-        return (self.connections, Signals(seed=secrets.randbits(64), started_ns=self._started_ns))
+    def _processors(self, *, entries: bool) -> Iterator[Processor]:
+        """Give the processors in their order. What only entries show is made only where they are wanted."""
+        yield self.connections
+        if entries and self._settings.operations.enabled:
+            yield CatalogOperations(self._settings.operations, self.registers.catalog)
+        if entries and self.redaction:
+            yield self.redaction
+        yield Signals(seed=secrets.randbits(64), started_ns=self._started_ns)
+
+    def _service_of_host(self, host: str) -> tuple[str, str | None] | None:
+        """Give name and namespace of a host's service, where the catalog has it."""
+        service = self.registers.catalog.service_of_host(host)
+        return (service.name, service.namespace) if service else None
 
     def _make_contexts(self) -> Contexts:
         peers = peer_columns(self._settings.receiver.access_logs.filter_state)
-        return Contexts(self.resolver, self.addresses, seed=secrets.randbits(64), peers=peers)
+        catalog = self.registers.catalog
+        return Contexts(
+            self.resolver,
+            self.addresses,
+            seed=secrets.randbits(64),
+            peers=peers,
+            generation=lambda: catalog.generation,
+        )
 
     def _make_coalescer(self) -> Coalescer:
         limits = self._settings.receiver.coalesce

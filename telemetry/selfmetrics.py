@@ -68,7 +68,22 @@ class SelfMetrics:
         self.stage_seconds = counter("telemetry_stage_seconds_total", "CPU time by stage of the pipeline.", "stage")
         self.contexts = gauge("telemetry_normalise_contexts", "Distinct kinds of entry remembered.")
         self.contexts_resolved = counter("telemetry_normalise_resolved_total", "Kinds of entry resolved anew.")
+        self.redacted = counter("telemetry_redacted_total", "Values concealed before anything stored them.", "rule")
         self.addresses = gauge("telemetry_mesh_addresses", "Addresses whose workload is known.")
+        self.catalog_services = gauge("telemetry_catalog_services", "Services in the catalog.")
+        self.catalog_reloads = counter(
+            "telemetry_catalog_reloads_total",
+            "Readings of a changed catalog file: changed, same (nothing new in it), refused (it has faults).",
+            "result",
+        )
+        self.kubernetes_objects = gauge("telemetry_kubernetes_objects", "Objects known of the cluster.", "kind")
+        self.kubernetes_refused = gauge(
+            "telemetry_kubernetes_refused_objects", "Objects not taken, for mesh.kubernetes.max_objects.", "kind"
+        )
+        self.kubernetes_relists = counter(
+            "telemetry_kubernetes_relists_total", "Lists read, and why: start, expired, refused.", "kind", "reason"
+        )
+        self.kubernetes_problems = gauge("telemetry_kubernetes_problems", "Watches that fail now; the log says why.")
         self.connections = gauge("telemetry_connections_open", "Connections whose totals are remembered.")
         self.connections_forgotten = counter(
             "telemetry_connections_forgotten_total", "Connections forgotten for lack of room."

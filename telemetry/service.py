@@ -70,16 +70,23 @@ class Service:
 
     def not_ready(self) -> dict[str, str]:
         """Give the reasons for not being ready, by part; empty when ready."""
-        return {} if self._state == "ready" else {"service": self._state}
+        own = {} if self._state == "ready" else {"service": self._state}
+        return own | dict(self._parts.registers.not_ready())
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self.deliveries = [await self._enter(stack, name) for name in self._settings.handlers]
             templates = {template for delivery in self.deliveries for template in delivery.adapter.accepts}
             self._pipeline = self._parts.pipeline(templates)
+            await stack.enter_async_context(self._parts.registers)
             stack.push_async_callback(self._http.stop)
             stack.push_async_callback(self._drain)
-            for work in (self._feed(), self._tick(), *(delivery.run() for delivery in self.deliveries)):
+            for work in (
+                self._feed(),
+                self._tick(),
+                self._parts.registers.run(),
+                *(delivery.run() for delivery in self.deliveries),
+            ):
                 self._spawn(work)
             await self._receiver.start()
             await self._http.start()
@@ -170,6 +177,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown(wait=False)
+        self._account()
         log.info("stopped", **{delivery.name: str(delivery.account()) for delivery in self.deliveries})
 
     async def _delivered(self) -> None:

@@ -3,6 +3,7 @@
 import typer
 
 from telemetry.cli.attributes import attributes
+from telemetry.cli.catalog import catalog
 from telemetry.cli.demo import demo
 from telemetry.cli.explain import explain
 from telemetry.cli.generate import generate
@@ -23,6 +24,7 @@ app = typer.Typer(
 for command in (serve, validate, schema, attributes, explain, version, demo):
     app.command()(command)
 app.add_typer(generate, name="generate")
+app.add_typer(catalog, name="catalog")
 
 
 def main() -> None:

@@ -41,5 +41,7 @@ def serve(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(settings))
+    except ConfigError as error:  # of files that the configuration names
+        raise config_faults(error) from None
     except StartError as error:
         raise no_start(error) from None

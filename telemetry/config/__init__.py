@@ -1,6 +1,7 @@
 """YAML to frozen settings; all faults at once, with line and column."""
 
 from telemetry.config.handlers import DeliverySettings, HandlerSettings
+from telemetry.config.kubernetes import KubernetesSettings
 from telemetry.config.loading import load
 from telemetry.config.settings import (
     AccessLogSettings,
@@ -26,6 +27,7 @@ __all__ = [
     "HandlerSettings",
     "HttpSettings",
     "JournalSettings",
+    "KubernetesSettings",
     "LogSettings",
     "MeshSettings",
     "ReceiverSettings",

@@ -63,24 +63,24 @@ class Document:
         return self.keys.get(path, Place()) if path and of_key else self.values.get(path, Place())
 
 
-def read(content: bytes) -> Document:
+def read(content: bytes, *, max_bytes: int = _MAX_BYTES, max_nodes: int = _MAX_NODES) -> Document:
     """Read one YAML document; what is wrong with it is among `flaws`. An empty file is an empty mapping."""
-    if len(content) > _MAX_BYTES:
-        return _flawed(Place(), f"the file has {len(content)} bytes; a configuration has at most {_MAX_BYTES}")
+    if len(content) > max_bytes:
+        return _flawed(Place(), f"the file has {len(content)} bytes; such a file has at most {max_bytes}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = _place_at(content[: error.start].decode(), error.start)
         return _flawed(place, f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")
-    return _read_text(text)
+    return _read_text(text, max_nodes)
 
 
-def _read_text(text: str) -> Document:
+def _read_text(text: str, max_nodes: int) -> Document:
     loader = None
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
-        return _Walk(loader).document(root) if root else Document({}, {(): Place()})
+        return _Walk(loader, max_nodes).document(root) if root else Document({}, {(): Place()})
     except ReaderError as error:
         character = chr(error.character)
         return _flawed(_place_at(text, error.position), f"the character {character!r} is not allowed in YAML")
@@ -111,8 +111,9 @@ class _Loader(yaml.SafeLoader):
 class _Walk:
     """Turns nodes into values and notes their places."""
 
-    def __init__(self, loader: _Loader) -> None:
+    def __init__(self, loader: _Loader, max_nodes: int) -> None:
         self._loader = loader
+        self._max_nodes = max_nodes
         self._values: dict[Path, Place] = {}
         self._keys: dict[Path, Place] = {}
         self._flaws: list[Flaw] = []
@@ -122,7 +123,7 @@ class _Walk:
         return Document(value, self._values, self._keys, self._flaws)
 
     def _value(self, node: yaml.Node, path: Path) -> object:
-        if len(self._values) >= _MAX_NODES or len(path) > _MAX_DEPTH:
+        if len(self._values) >= self._max_nodes or len(path) > _MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem="aliases stand for too much", problem_mark=node.start_mark)
         self._values[path] = _place(node.start_mark)
         if isinstance(node, yaml.MappingNode):

@@ -15,16 +15,18 @@ from telemetry.options import Address
 if TYPE_CHECKING:
     from telemetry.plugin import Adapter
 
-__all__ = ["json_schema"]
+__all__ = ["AsWritten", "json_schema"]
 
 
-class _AsWritten(GenerateJsonSchema):
+class AsWritten(GenerateJsonSchema):
     """Gives defaults as they would be written in a file."""
 
     def encode_default(self, dft: Any) -> Any:  # noqa: ANN401 - pydantic's own
+        """Write addresses as text."""
         return str(dft) if isinstance(dft, Address) else super().encode_default(dft)
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Write durations with their unit."""
         made = super().default_schema(schema)
         default = made.get("default")
         if isinstance(default, float) and made.get("type") == "string":
@@ -41,7 +43,7 @@ def json_schema(installed: "Mapping[str, type[Adapter]] | None" = None) -> dict[
     handlers = {name: settings_class(found[name]) for name in found}
     models: list[type[BaseModel]] = [Settings, *handlers.values()]
     references, schema = models_json_schema(
-        [(model, "validation") for model in models], by_alias=True, schema_generator=_AsWritten
+        [(model, "validation") for model in models], by_alias=True, schema_generator=AsWritten
     )
     definitions = schema["$defs"]
     root = definitions.pop(_name(references[Settings, "validation"]))

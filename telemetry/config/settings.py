@@ -9,8 +9,11 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, W
 from pydantic_core import PydanticCustomError
 
 from telemetry.config.handlers import HandlerSettings, handler_settings
+from telemetry.config.kubernetes import KubernetesSettings
 from telemetry.config.section import Section
+from telemetry.operations.settings import OperationsSettings
 from telemetry.options import Address, Bytes, ReadableFile, Seconds
+from telemetry.processors.redaction_config import RedactionConfig
 
 __all__ = [
     "AccessLogSettings",
@@ -20,7 +23,9 @@ __all__ = [
     "JournalSettings",
     "LogSettings",
     "MeshSettings",
+    "OperationsSection",
     "ReceiverSettings",
+    "RedactionSettings",
     "Settings",
     "ShutdownSettings",
     "TlsSettings",
@@ -114,7 +119,22 @@ class AccessLogSettings(Section):
     response_headers: Headers = Field(("grpc-status",), description="Response headers read for gRPC's status.")
     response_trailers: Headers = Field(("grpc-status",), description="Response trailers read for gRPC's status.")
     filter_state: FilterStateKeys = Field(
-        ("downstream_peer", "upstream_peer", "wasm.downstream_peer", "wasm.upstream_peer"),
+        (
+            "downstream_peer",
+            "upstream_peer",
+            "downstream_peer_obj",
+            "upstream_peer_obj",
+            "wasm.downstream_peer",
+            "wasm.upstream_peer",
+            "wasm.downstream_peer_id",
+            "wasm.upstream_peer_id",
+            "envoy.wasm.metadata_exchange.downstream",
+            "envoy.wasm.metadata_exchange.upstream",
+            "envoy.wasm.metadata_exchange.downstream_id",
+            "envoy.wasm.metadata_exchange.upstream_id",
+            "io.istio.peer_principal",
+            "io.istio.local_principal",
+        ),
         description="Filter state objects read for the peer's workload: Istio's keys, new and old.",
     )
 
@@ -129,7 +149,7 @@ class CoalesceSettings(Section):
         16384, ge=1, le=1_000_000, description="A batch of so many entries does not wait. About 1 KiB of memory each."
     )
     max_pending_bytes: Bytes = Field(
-        Bytes(64 * _MIB), ge=1 * _MIB, le=16 * _GIB,
+        Bytes(32 * _MIB), ge=1 * _MIB, le=16 * _GIB,
         description="With so much waiting we stop reading, and Envoys hold back.",
     )  # fmt: skip
 
@@ -180,6 +200,25 @@ class MeshSettings(Section):
         100_000, ge=100, le=10_000_000,
         description="Addresses remembered with their workload; the longest unused are forgotten. About 200 bytes each.",
     )  # fmt: skip
+    dialect: Literal[
+        "auto", "istio", "consul", "envoy_gateway", "kuma", "app_mesh", "traffic_director", "osm", "plain"
+    ] = Field("auto", description="Whose names to expect. auto: of whichever mesh an Envoy shows itself to be.")
+    catalog: ReadableFile | None = Field(
+        None, description="The service catalog, a YAML file of its own; read anew when it changes. null: none."
+    )
+    kubernetes: KubernetesSettings | None = Field(
+        None, description="Ask Kubernetes who answers on which address; {} for all defaults. null: don't."
+    )
+
+
+class OperationsSection(Section, OperationsSettings):
+    """How requests get the name of their operation; made only where a handler takes entries."""
+
+
+class RedactionSettings(Section, RedactionConfig):
+    """What leaves the entries before anything stores them."""
+
+    enabled: bool = Field(True, description="Redact. Turn it off only where nothing but metrics leaves this process.")
 
 
 class ShutdownSettings(Section):
@@ -222,5 +261,11 @@ class Settings(Section):
         description="Where everything goes: configured adapters by name. The name is the handler's in every metric. "
         "Default: one named prometheus.",
     )  # fmt: skip
+    operations: OperationsSection = Field(
+        default_factory=OperationsSection, description="How requests get the name of their operation."
+    )
+    redaction: RedactionSettings = Field(
+        default_factory=RedactionSettings, description="What leaves the entries before anything stores them."
+    )
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="How it ends.")
     log: LogSettings = Field(default_factory=LogSettings, description="What we log about ourselves.")

@@ -38,6 +38,7 @@ class Addresses:
         self._known: OrderedDict[str, tuple[int, Workload]] = OrderedDict()
         self._numbers = count(max(_MEANINGS.values()) + 1)
         self._of_workload: dict[Workload, int] = {}
+        self._of_object: dict[int, tuple[Workload, int]] = {}
 
     def learn(self, address: str, workload: Workload) -> None:
         """Remember that `workload` answers on `address`."""
@@ -74,12 +75,18 @@ class Addresses:
         return self._number_of(told) if told else UNKNOWN
 
     def _number_of(self, workload: Workload) -> int:
+        # Sources give the same object each time, and hashing nine strings takes longer than all the rest.
+        seen = self._of_object.get(id(workload))
+        if seen and seen[0] is workload:
+            return seen[1]
         number = self._of_workload.get(workload)
-        if number is None:
+        if number is None or len(self._of_object) >= self._limit:
             # Numbers never come back, so forgetting them all costs only that kinds of entry are resolved anew.
-            if len(self._of_workload) >= self._limit:
+            if len(self._of_object) >= self._limit:
                 self._of_workload.clear()
+                self._of_object.clear()
             number = self._of_workload[workload] = next(self._numbers)
+        self._of_object[id(workload)] = (workload, number)
         return number
 
     def __len__(self) -> int:

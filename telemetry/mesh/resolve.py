@@ -1,5 +1,6 @@
 """Who talked to whom, by which service, seen from where: from the clues of one distinct kind of entry."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -10,7 +11,7 @@ from telemetry.mesh.dialect import INBOUND, ClusterName, Dialect, Proxy
 from telemetry.mesh.direction import direction
 from telemetry.mesh.recognise import AUTO, DIALECTS, parse_cluster, recognise, recognise_node
 from telemetry.mesh.scene import Scene, host_of_authority
-from telemetry.mesh.service import may_name_service, service_called, service_own
+from telemetry.mesh.service import Service, may_name_service, service_called, service_own
 from telemetry.mesh.spiffe import Spiffe
 from telemetry.mesh.workload import Workload
 from telemetry.node import ANONYMOUS, Node
@@ -49,10 +50,18 @@ class Resolver:
 
     `default_cluster`: the cluster's name for workloads that don't say theirs (Kiali rejects a known workload in an
     unknown cluster). `dialect`: whose names to expect, one of `recognise.DIALECTS`, or `auto`: what each Envoy shows.
-    Raises KeyError for other dialects.
+    `services`: name and namespace of a host's service, where a list has it. Raises KeyError for other dialects.
     """
 
-    def __init__(self, addresses: Addresses, default_cluster: str, dialect: str = AUTO) -> None:
+    def __init__(
+        self,
+        addresses: Addresses,
+        default_cluster: str,
+        dialect: str = AUTO,
+        *,
+        services: Callable[[str], tuple[str, str | None] | None] = lambda _: None,
+    ) -> None:
+        self._services = services
         self._addresses = addresses
         self._default_cluster = default_cluster
         self._dialect: Dialect | None = None if dialect == AUTO else DIALECTS[dialect]
@@ -92,6 +101,7 @@ class Resolver:
             service = service_own(scene, destination[0], _identity(scene, local))
         else:
             service = service_called(scene, destination[0], source[0])
+        service = self._listed(service)
         return Hop(
             reporter="waypoint" if waypoint else "inbound" if inbound else "outbound",
             source=self._placed(source[0]),
@@ -106,6 +116,11 @@ class Resolver:
             mtls=bool(peer and local) if verified else None,
             security_policy=("mutual_tls" if peer and local else "none") if verified else "unknown",
         )
+
+    def _listed(self, service: Service) -> Service:
+        """Let whoever lists services name the one of this host."""
+        listed = self._services(service.host) if service.host else None
+        return replace(service, name=listed[0], namespace=listed[1] or service.namespace) if listed else service
 
     def _proxy(self, node: Node) -> Proxy:
         known = self._proxies.get(node)

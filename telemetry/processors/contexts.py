@@ -1,6 +1,6 @@
 """One answer per distinct kind of entry, remembered between batches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -60,7 +60,8 @@ def peer_columns(filter_state: Sequence[str]) -> list[tuple[str, str]]:
 class Contexts:
     """Gives each row the key of its kind, and each kind its attributes.
 
-    At `limit` kinds the memory is cleared and refilled. `seed`, `peers`: as in Kinds.
+    At `limit` kinds, and when `generation` says that the resolver knows more, the memory is cleared and refilled.
+    `seed`, `peers`: as in Kinds.
     """
 
     def __init__(
@@ -71,10 +72,13 @@ class Contexts:
         seed: int,
         limit: int = 65_536,
         peers: Sequence[tuple[str, str]] = (),
+        generation: Callable[[], int] = lambda: 0,
     ) -> None:
         self._resolver = resolver
         self._kinds = Kinds(resolver, addresses, seed=seed, peers=peers)
         self._limit = limit
+        self._generation = generation
+        self._known_generation = generation()
         self._slots: dict[int, int] = {}
         self._table = pl.DataFrame(schema=_SCHEMA)
         self.resolved_total = 0
@@ -94,7 +98,7 @@ class Contexts:
 
         `protocol`: UInt8 index into PROTOCOLS; `nodes`: what column `node` counts through.
         """
-        if len(self._slots) > self._limit:
+        if len(self._slots) > self._limit or self._generation() != self._known_generation:
             self._clear()
         rows = Rows(columns, nodes, protocol)
         kinds, first, inverse = np.unique(self._kinds.hashes(rows), return_index=True, return_inverse=True)
@@ -115,6 +119,7 @@ class Contexts:
         self.resolved_total += len(keys)
 
     def _clear(self) -> None:
+        self._known_generation = self._generation()
         self._slots.clear()
         self._table = pl.DataFrame(schema=_SCHEMA)
         self.cleared_total += 1

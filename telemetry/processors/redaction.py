@@ -1,7 +1,7 @@
 """Redaction: what must not be stored leaves the entries before anything stores them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -46,6 +46,11 @@ class Redaction:
     def counts(self) -> Mapping[str, int]:
         """How many were concealed so far, by rule."""
         return self._counts + self._secrets.counts + self._headers.counts
+
+    @property
+    def reads(self) -> Collection[str]:
+        """All that it may have to conceal."""
+        return _SCHEMA
 
     def process(self, batch: Batch) -> Iterable[Batch]:
         """Give the batch without its secrets."""

@@ -91,7 +91,7 @@ class RedactionConfig(BaseModel):
         Action.DROP,
         description="query strings and fragments: cut off, values masked, or kept but for what patterns find",
     )
-    headers: HeaderRules = HeaderRules()
+    headers: HeaderRules = Field(HeaderRules(), description="which headers are kept")
     patterns: Mapping[str, Action] = Field({}, description="action by pattern of secret; mask unless said otherwise")
     custom: Mapping[str, str] = Field({}, description="further patterns, by name, in the syntax of Rust's regex crate")
     allow: tuple[str, ...] | None = Field(

@@ -63,7 +63,7 @@ def test_the_schema_takes_the_example() -> None:
 
 def test_the_schema_takes_its_own_defaults() -> None:
     for section in SCHEMA["$defs"].values():
-        for value in section["properties"].values():
+        for value in section.get("properties", {}).values():
             if "default" in value:
                 jsonschema.validate(value["default"], {**value, "$defs": SCHEMA["$defs"]})
 
