@@ -65,7 +65,7 @@ class Resolver:
         self._addresses = addresses
         self._default_cluster = default_cluster
         self._dialect: Dialect | None = None if dialect == AUTO else DIALECTS[dialect]
-        self._proxies: WeakKeyDictionary[Node, Proxy] = WeakKeyDictionary()
+        self._nodes: WeakKeyDictionary[Node, tuple[Dialect, Proxy]] = WeakKeyDictionary()
 
     def learn(self, node: Node) -> None:
         """Remember the addresses that a node says are its workload's: so its peers' entries will name it."""
@@ -83,7 +83,7 @@ class Resolver:
 
     def named_by_host(self, node: Node) -> bool:
         """Whether hosts, not clusters, are what names services in the mesh that a node shows itself to be of."""
-        return (self._dialect or recognise_node(node)).named_by_host
+        return self._known(node)[0].named_by_host
 
     def resolve(self, clues: Clues) -> Hop:
         """Answer for one distinct set of clues; pure but for the registry."""
@@ -123,9 +123,13 @@ class Resolver:
         return replace(service, name=listed[0], namespace=listed[1] or service.namespace) if listed else service
 
     def _proxy(self, node: Node) -> Proxy:
-        known = self._proxies.get(node)
+        return self._known(node)[1]
+
+    def _known(self, node: Node) -> tuple[Dialect, Proxy]:
+        known = self._nodes.get(node)
         if known is None:
-            known = self._proxies[node] = (self._dialect or recognise_node(node)).proxy(node)
+            dialect = self._dialect or recognise_node(node)
+            known = self._nodes[node] = (dialect, dialect.proxy(node))
         return known
 
     def _scene(self, clues: Clues) -> Scene:

@@ -35,6 +35,8 @@ class Normalise:
             expression if expression.meta.output_name() in self._wanted else _left_out(expression.meta.output_name())
             for expression in entry_attributes()
         ]
+        used = {root for one in self._attributes for root in one.meta.root_names()}
+        self._values = [name for name in VALUES if name in used]
 
     def rows(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> pl.DataFrame:
         """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
@@ -43,7 +45,7 @@ class Normalise:
         context = self._contexts.attributes(columns, nodes, protocol, self._context)
         flags = with_inferred(rows["response_flags"], columns.values("response_code_details"))
         shown = rows.with_columns(
-            *(columns.values(name) for name in VALUES),
+            *(columns.values(name) for name in self._values),
             *context.get_columns(),
             flags,
             pl.Series("logs_types", [node.logs_types for node in nodes], dtype=pl.Boolean).gather(rows["node"]),
