@@ -38,7 +38,7 @@ check: setup ## linters, types, import direction
 	@cargo clippy --quiet --all-targets $(MANIFEST) -- -D warnings
 	@$(BIN)/python -m pytest tests/test_architecture.py
 
-bench: setup tools ## entries/s, CPU per entry by stage, memory; ARGS='--only throughput' narrows it
+bench: setup tools ## entries/s, CPU per entry by stage, memory; ARGS='--only usual' narrows it
 	@$(BIN)/python -m bench.run $(ARGS)
 
 lock: .venv/.locked ## take newer versions of the dependencies into requirements/*.txt

@@ -97,10 +97,11 @@ class Assembly:
     def _processors(self, *, entries: bool) -> Iterator[Processor]:
         """Give the processors in their order. What only entries show is made only where they are wanted."""
         yield self.connections
-        if entries and self._settings.operations.enabled:
-            yield CatalogOperations(self._settings.operations, self.registers.catalog)
+        # Redaction comes first: what must not be stored must not become an operation's name either.
         if entries and self.redaction:
             yield self.redaction
+        if entries and self._settings.operations.enabled:
+            yield CatalogOperations(self._settings.operations, self.registers.catalog)
         yield Signals(seed=secrets.randbits(64), started_ns=self._started_ns)
 
     def _service_of_host(self, host: str) -> tuple[str, str | None] | None:

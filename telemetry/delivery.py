@@ -31,7 +31,7 @@ class Patience:
     max_backoff_s: float = 30.0
 
     def backoff_s(self, attempt: int, random: Random) -> float:
-        """Exponential with full jitter (attempt 1 is the first that failed)."""
+        """Exponential, half of it jitter (attempt 1 is the first that failed)."""
         ceiling = min(self.max_backoff_s, self.initial_backoff_s * 2 ** min(attempt - 1, 30))
         return random.uniform(ceiling / 2, ceiling)
 
@@ -110,8 +110,14 @@ class Delivery:
     async def _export(self, batch: Batch) -> Exception | None:
         """Try once; gives what went wrong, None for nothing."""
         with boundary() as outcome, self.metrics.export_seconds.labels(self.name).time():
-            async with asyncio.timeout(self.patience.deadline_s):
-                await self.adapter.export(batch)
+            try:
+                async with asyncio.timeout(self.patience.deadline_s):
+                    await self.adapter.export(batch)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                raise Retry("the adapter gave up on something that was cancelled") from error
         self._note(outcome.error, batch)
         return outcome.error
 

@@ -1,7 +1,9 @@
 """Node: what an Envoy said of itself when its stream began."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from itertools import count
 from typing import Any, Protocol
 
@@ -10,6 +12,9 @@ import orjson
 __all__ = ["ANONYMOUS", "Node", "node_of"]
 
 _numbers = count(1)
+# A pod has one address of each family, rarely more: nobody may claim the whole mesh.
+_MAX_ADDRESSES = 32
+_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 
 
 class Identifier(Protocol):
@@ -60,16 +65,21 @@ class Node:
     @property
     def instance_ips(self) -> tuple[str, ...]:
         """Istio's metadata INSTANCE_IPS: the addresses that this Envoy's workload answers on."""
-        return tuple(ip for ip in self.text.get("INSTANCE_IPS", "").split(",") if ip)
+        told = self.text.get("INSTANCE_IPS", "").split(",", _MAX_ADDRESSES)[:_MAX_ADDRESSES]
+        return tuple(ip for ip in told if _is_address(ip))
 
     @property
     def logs_types(self) -> bool:
         """Whether this Envoy says an entry's type: access_log_type exists since 1.26, everywhere since 1.27."""
-        major, _, rest = self.version.partition(".")
-        minor = rest.partition(".")[0]
-        if not (major.isdecimal() and minor.isdecimal()):
-            return True
-        return (int(major), int(minor)) >= (1, 27)
+        number = _VERSION.match(self.version)
+        return number is None or (int(number[1]), int(number[2])) >= (1, 27)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return not ip_address(text).is_unspecified
+    except ValueError:
+        return False
 
 
 ANONYMOUS = Node(id="", cluster="", metadata={}, version="", log_name="")

@@ -47,7 +47,9 @@ class SelfMetrics:
         self.bytes = counter("telemetry_receiver_bytes_total", "Bytes of those messages.")
         self.entries = counter("telemetry_receiver_entries_total", "Access log entries decoded.")
         self.rejected = counter(
-            "telemetry_receiver_rejected_total", "Entries, or rests of messages, that could not be used.", "reason"
+            "telemetry_receiver_rejected_total",
+            "Entries, or rests of messages, that could not be used; pipeline_error: after decoding.",
+            "reason",
         )
         self.repaired = counter(
             "telemetry_receiver_repaired_total", "Entries kept though something in them was not right.", "reason"
@@ -111,7 +113,7 @@ class SelfMetrics:
         )
 
     def raise_to(self, counter: Counter, total: float) -> None:
-        """Bring a counter without labels up to a total that someone else keeps."""
+        """Bring a counter (of one label set) up to a total that someone else keeps."""
         counter.inc(total - self._totals.get(counter, 0.0))
         self._totals[counter] = total
 

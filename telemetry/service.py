@@ -155,30 +155,39 @@ class Service:
         self._tasks.append(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
-            self.failed.set_exception(error)
+        """Nothing that was started may end before the drain: a part that is gone must not go unnoticed."""
+        if self._state == "draining" or self.failed.done():
+            return
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self.failed.set_exception(RuntimeError(f"{task.get_coro()} has ended: {error!r}"))
 
     async def _drain(self) -> None:
         """Stop reading, finish what was read, deliver it: within the deadline, or say what is left."""
-        feed = self._tasks[0]
+        self._state = "draining"
         try:
             async with asyncio.timeout(self._settings.shutdown.deadline_s):
-                await self._receiver.stop(_STREAM_GRACE_S)
-                self._parts.coalescer.close()
-                await feed
-                await self._flush()
+                with boundary() as outcome:
+                    await self._receiver.stop(_STREAM_GRACE_S)
+                    self._parts.coalescer.close()
+                    await self._tasks[0]
+                    await self._flush()
+                if outcome.error is not None:
+                    log.error("not everything that was read could be processed", exc_info=outcome.error)
                 await self._delivered()
         except TimeoutError:
+            self.metrics.rejected.labels("shutdown").inc(self._parts.coalescer.pending_entries)
             log.error(
                 "not everything was delivered in time; raise shutdown.deadline",
+                entries=self._parts.coalescer.pending_entries,
                 rows={delivery.name: delivery.account().pending for delivery in self.deliveries},
             )
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._thread.shutdown(wait=False)
-        self._account()
-        log.info("stopped", **{delivery.name: str(delivery.account()) for delivery in self.deliveries})
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._thread.shutdown(wait=False)
+            self._account()
+            log.info("stopped", **{delivery.name: str(delivery.account()) for delivery in self.deliveries})
 
     async def _delivered(self) -> None:
         while any(delivery.account().pending for delivery in self.deliveries):

@@ -65,7 +65,10 @@ async def test_only_templates_that_the_adapter_accepts_are_offered():
     assert one.account().offered == 1
 
 
-@pytest.mark.parametrize("error", [Retry("busy"), ConnectionRefusedError("no"), TimeoutError(), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [Retry("busy"), ConnectionRefusedError("no"), TimeoutError(), ValueError("a bug"), asyncio.CancelledError()],
+)
 async def test_any_error_but_rejected_is_tried_again_until_it_works(error):
     journal, sink = MemoryJournal(max_bytes=ROOMY), Sink([error, error, None])
     one = delivery(sink, journal)

@@ -27,9 +27,7 @@ class Pods:
     def __init__(self, cluster: str | None, limit: int) -> None:
         self._cluster = cluster
         self.pods: Store[PodRecord] = Store(self._pod_changed, limit)
-        self.owners: dict[str, Store[OwnerRecord]] = {
-            kind: Store(self._owner_changed(kind), limit) for kind in OWNERS
-        }
+        self.owners: dict[str, Store[OwnerRecord]] = {kind: Store(self._owner_changed(kind), limit) for kind in OWNERS}
         self._claims: defaultdict[str, set[Key]] = defaultdict(set)
         self._owned: defaultdict[tuple[str, Key], set[Key]] = defaultdict(set)
         self._workloads: dict[str, Workload] = {}

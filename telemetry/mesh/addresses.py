@@ -28,7 +28,7 @@ class Addresses:
     `before`: sources that know better than nodes, which never say goodbye (Kubernetes). `after`: those asked when no
     node said anything (the catalog). Loopback addresses are nobody's but a node's.
 
-    The receiver's loop learns while the pipeline's thread looks up: each call is one step of a dict, so no lock.
+    The receiver's loop learns while the pipeline's thread looks up. No lock: an answer is one object, taken whole.
     """
 
     def __init__(self, limit: int = 100_000, *, before: Sequence[Source] = (), after: Sequence[Source] = ()) -> None:
@@ -49,30 +49,28 @@ class Addresses:
         if len(self._known) > self._limit:
             self._known.popitem(last=False)
 
-    def find(self, address: str | None) -> Workload | None:
-        """Give the workload that answers there, None when nobody said."""
-        if not address:
-            return None
-        if address not in _MEANINGS and (told := _first(self._before, address)):
-            return told
-        if known := self._known.get(address):
-            return known[1]
-        return _first(self._after, address) if address not in _MEANINGS else None
+    def look_up(self, address: str) -> tuple[int, Workload | None]:
+        """Give who answers there, and a number that changes when another workload takes the address.
 
-    def number(self, address: str) -> int:
-        """Give a number that changes when another workload takes the address; UNKNOWN for those without meaning.
-
-        Addresses that a source gives to one workload share a number: a network of millions is one kind of entry.
+        UNKNOWN for addresses without meaning. Those that a source gives to one workload share a number: a network of
+        millions is one kind of entry.
         """
         if meaning := _MEANINGS.get(address):
-            known = self._known.get(address)
-            return known[0] if known else meaning
+            return self._known.get(address) or (meaning, None)
         if told := _first(self._before, address):
-            return self._number_of(told)
+            return self._number_of(told), told
         if known := self._known.get(address):
-            return known[0]
+            return known
         told = _first(self._after, address)
-        return self._number_of(told) if told else UNKNOWN
+        return (self._number_of(told), told) if told else (UNKNOWN, None)
+
+    def find(self, address: str | None) -> Workload | None:
+        """Give the workload that answers there, None when nobody said."""
+        return self.look_up(address)[1] if address else None
+
+    def number(self, address: str) -> int:
+        """Give the number of `look_up` alone."""
+        return self.look_up(address)[0]
 
     def _number_of(self, workload: Workload) -> int:
         # Sources give the same object each time, and hashing nine strings takes longer than all the rest.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from telemetry.mesh.workload import Workload
 from telemetry.node import Node
 
 __all__ = ["Clues"]
@@ -28,6 +29,10 @@ class Clues:
     """Address of the upstream host, likewise."""
     upstream_local_ip: str | None = None
     """Our end of the upstream connection, likewise."""
+    client: Workload | None = None
+    """Who answered on `client_ip` when the entries came; None: ask the registry."""
+    server: Workload | None = None
+    """Who answered on `server_ip` then, likewise."""
     sni: str | None = None
     """The server name that the client asked for in TLS."""
     reached: bool | None = None

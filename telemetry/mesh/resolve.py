@@ -143,7 +143,7 @@ class Resolver:
     def _client(self, clues: Clues) -> Found:
         if peer := peers.workload_of_peer(clues.downstream_peer):
             return peer, "peer"
-        if known := self._addresses.find(clues.client_ip):
+        if known := clues.client or self._addresses.find(clues.client_ip):
             return known, "address"
         return _UNKNOWN
 
@@ -151,7 +151,7 @@ class Resolver:
         clues, cluster = scene.clues, scene.cluster
         if peer := peers.workload_of_peer(clues.upstream_peer):
             return peer, "peer"
-        if known := self._addresses.find(clues.server_ip):
+        if known := clues.server or self._addresses.find(clues.server_ip):
             return known, "address"
         reached = clues.server_ip is not None if clues.reached is None else clues.reached
         if reached and cluster and cluster.names_workload:

@@ -14,7 +14,7 @@ from telemetry.mesh.peers import PEER_KEYS
 from telemetry.mesh.resolve import Hop, Resolver
 from telemetry.mesh.workload import Workload
 from telemetry.node import Node
-from telemetry.processors.kinds import PROTOCOLS, Kinds, Rows
+from telemetry.processors.kinds import PROTOCOLS, Kinds
 
 __all__ = ["CONTEXT_ATTRIBUTES", "PROTOCOLS", "Contexts", "peer_columns"]
 
@@ -100,7 +100,7 @@ class Contexts:
         """
         if len(self._slots) > self._limit or self._generation() != self._known_generation:
             self._clear()
-        rows = Rows(columns, nodes, protocol)
+        rows = self._kinds.rows(columns, nodes, protocol)
         kinds, first, inverse = np.unique(self._kinds.hashes(rows), return_index=True, return_inverse=True)
         keys = kinds.tolist()
         if unseen := [at for at, key in enumerate(keys) if key not in self._slots]:

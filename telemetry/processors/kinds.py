@@ -4,7 +4,7 @@ What a stranger can choose freely (an address, a Host header, a server name) is 
 elsewhere it is left out, so that a scanner's million values make one kind of entry, not a million.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from telemetry.columns import Columns
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.recognise import parse_route
 from telemetry.mesh.resolve import Clues, Resolver, host_of_authority, may_name_service
+from telemetry.mesh.workload import Workload
 from telemetry.node import Node
 
 __all__ = ["PROTOCOLS", "Kinds", "Rows"]
@@ -44,11 +45,18 @@ class Rows:
     columns: Columns
     nodes: Sequence[Node]
     protocol: pl.Series
+    known: Mapping[str, tuple[int, Workload | None]]
+    """What the registry said of each address, asked once: it learns while we work, and a kind must be told by one
+    answer."""
 
     def of_value(self, column: str, meaning: Callable[[Any], object], dtype: type[pl.DataType]) -> pl.Series:
         """Give each row what its value of a dictionary column means, asking once per distinct value."""
         meanings = [meaning(value) for value in self.columns.dictionaries[column].to_list()]
         return pl.Series(meanings, dtype=dtype).gather(self.columns.rows[column])
+
+    def workload(self, ip: str | None) -> Workload | None:
+        """Give who answers on an address, as known when these rows came."""
+        return self.known[ip][1] if ip else None
 
     def of_node(self, meaning: Callable[[Node], object], dtype: type[pl.DataType]) -> pl.Series:
         """Give each row what its node means."""
@@ -70,6 +78,11 @@ class Kinds:
         self._seed = seed
         self._peers = tuple(peers)
 
+    def rows(self, columns: Columns, nodes: Sequence[Node], protocol: pl.Series) -> Rows:
+        """Give the rows with what is known now of their addresses."""
+        distinct = {ip for column in _ADDRESSES.values() for ip in columns.dictionaries[column].to_list()}
+        return Rows(columns, nodes, protocol, {ip: self._addresses.look_up(ip) for ip in distinct})
+
     def hashes(self, rows: Rows) -> Hashes:
         """Give each row the number of its kind."""
         reached = rows.columns.rows["upstream_remote_address"].is_not_null()
@@ -78,7 +91,7 @@ class Kinds:
             rows.protocol.cast(pl.UInt64),
             reached.cast(pl.UInt64),
             _routed(rows).cast(pl.UInt64),
-            *(rows.of_value(column, self._addresses.number, pl.UInt64) for column in _ADDRESSES.values()),
+            *(rows.of_value(column, lambda ip: rows.known[ip][0], pl.UInt64) for column in _ADDRESSES.values()),
             *(self._hashed(rows, column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
             rows.of_value("route_name", lambda name: _hash(_meaningful_route(name)), pl.UInt64),
             *self._named(rows, _hash, pl.UInt64),
@@ -92,10 +105,13 @@ class Kinds:
             Columns(rows.columns.rows.select(pl.all().gather(chosen)), rows.columns.dictionaries),
             rows.nodes,
             rows.protocol.gather(chosen),
+            rows.known,
         )
         values = some.columns.values
         answers: dict[str, list[Any]] = {clue: values(column).to_list() for clue, column in _TEXTS.items()}
         answers |= {clue: self._known_addresses(some, column) for clue, column in _ADDRESSES.items()}
+        answers["client"] = [some.workload(ip) for ip in answers["client_ip"]]
+        answers["server"] = [some.workload(ip) for ip in answers["server_ip"]]
         answers |= self._peer_values(some)
         answers["route"] = some.of_value("route_name", _meaningful_route, pl.String).to_list()
         answers["authority"], answers["sni"] = (named.to_list() for named in self._named(some, str, pl.String))
@@ -111,9 +127,9 @@ class Kinds:
             return pl.zeros(len(rows.protocol), pl.UInt64, eager=True)
         return values.hash(self._seed).gather(rows.columns.rows[column])
 
-    def _known_addresses(self, rows: Rows, column: str) -> list[str | None]:
-        number = self._addresses.number
-        return rows.of_value(column, lambda ip: ip if number(ip) else None, pl.String).to_list()
+    @staticmethod
+    def _known_addresses(rows: Rows, column: str) -> list[str | None]:
+        return rows.of_value(column, lambda ip: ip if rows.known[ip][0] else None, pl.String).to_list()
 
     def _peer_values(self, rows: Rows) -> dict[str, list[Any]]:
         """Give for each peer clue the first of its columns (one per Istio generation) that has a value."""

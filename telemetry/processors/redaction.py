@@ -40,12 +40,13 @@ class Redaction:
         self._headers = HeaderLists(config.headers, self._secrets, concealment)
         self._concealment = concealment
         self._counts: Counter[str] = Counter()
+        self._published: Mapping[str, int] = {}
         self._denied = config.denied_attributes()
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many were concealed so far, by rule."""
-        return self._counts + self._secrets.counts + self._headers.counts
+        """How many were concealed so far, by rule; may be read from any thread."""
+        return self._published
 
     @property
     def reads(self) -> Collection[str]:
@@ -59,6 +60,8 @@ class Redaction:
         rows = self._without_denied(batch.rows)
         columns = [*self._paths(rows), *self._texts(rows)]
         columns += [self._headers.redact(rows[name]) for name, dtype in _SCHEMA.items() if dtype == STRING_MAP]
+        # A new object each time: others read it while we count on.
+        self._published = self._counts + self._secrets.counts + self._headers.counts
         return (replace(batch, rows=rows.with_columns(columns)),)
 
     def flush(self, now_ns: int) -> Iterable[Batch]:

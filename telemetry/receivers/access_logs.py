@@ -100,25 +100,31 @@ class AccessLogs:
 
     async def _pass_on(self, message: bytes, node: Node | None) -> Node | None:
         """Hand a message to the coalescer; gives whose stream it is."""
-        if not self._accepts(message):
-            return node
         identifier, entries = native.inspect(message)
-        if entries > _MAX_ENTRIES:
-            self._metrics.refused.labels("too_many_entries").inc()
-            return node
         sender = self._sender(node, identifier)
         if sender is not node:
             self._change(node, sender)
-        await self._coalescer.put(message, sender, entries)
+        if self._accepts(message, entries):
+            try:
+                await self._coalescer.put(message, sender, entries)
+            except (Closed, asyncio.CancelledError) as ended:
+                reason = "shutdown" if isinstance(ended, Closed) else "stream_cancelled"
+                self._metrics.rejected.labels(reason).inc(entries)
+                raise
         return sender
 
-    def _accepts(self, message: bytes) -> bool:
+    def _accepts(self, message: bytes, entries: int) -> bool:
         self._metrics.messages.inc()
         self._metrics.bytes.inc(len(message))
-        if len(message) <= self._max_message_bytes:
-            return True
-        self._metrics.refused.labels("message_too_large").inc()
-        return False
+        reason = None
+        if len(message) > self._max_message_bytes:
+            reason = "message_too_large"
+        elif entries > _MAX_ENTRIES:
+            reason = "too_many_entries"
+        if reason is not None:
+            self._metrics.refused.labels(reason).inc()
+            self._metrics.rejected.labels(reason).inc(entries)
+        return reason is None
 
     def _node(self, identifier: native.Identifier) -> Node:
         """Give one object for all streams that say the same of themselves: an Envoy has one per worker and logger."""

@@ -85,6 +85,11 @@ class Coalescer:
                 break
         return self._cut()
 
+    @property
+    def pending_entries(self) -> int:
+        """Entries that wait to be taken."""
+        return self._entries
+
     def close(self) -> None:
         """Refuse further messages; what waits can still be taken."""
         self._closed = True

@@ -157,7 +157,15 @@ def test_service_hosts_are_read(host, service):
 
 @pytest.mark.parametrize(
     ("version", "logs_types"),
-    [("1.40.0", True), ("1.27.1", True), ("1.26.8", False), ("2.0.0", True), ("", True), ("dev", True)],
+    [
+        ("1.40.0", True),
+        ("1.27.1", True),
+        ("1.26.8", False),
+        ("2.0.0", True),
+        ("", True),
+        ("dev", True),
+        ("9" * 5000 + ".1", True),
+    ],
 )
 def test_envoys_since_1_27_log_their_entries_types(version, logs_types):
     assert node(version=version).logs_types is logs_types
@@ -185,3 +193,9 @@ def test_what_is_no_spiffe_id_is_none():
     assert spiffe.first_uri("kuma://kuma.io/zone/east,spiffe://b/2") == "spiffe://b/2"
     assert spiffe.first_uri("https://only.example") == "https://only.example"
     assert spiffe.first_uri(None) is None
+
+
+def test_a_node_can_claim_a_few_addresses_only():
+    claimed = ",".join(f"10.0.{at // 250}.{at % 250 + 1}" for at in range(5000)) + ",nonsense,0.0.0.0"
+    assert len(node(metadata={"INSTANCE_IPS": claimed}).instance_ips) == 32
+    assert node(metadata={"INSTANCE_IPS": "nonsense,0.0.0.0,10.0.0.1"}).instance_ips == ("10.0.0.1",)

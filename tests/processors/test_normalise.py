@@ -12,6 +12,7 @@ from telemetry.batch import Batch, Template, fault_of
 from telemetry.columns import split
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.resolve import Resolver
+from telemetry.mesh.workload import Workload
 from telemetry.node import ANONYMOUS, Node, node_of
 from telemetry.processors.contexts import Contexts
 from telemetry.processors.normalise import Normalise
@@ -344,3 +345,22 @@ def test_a_clock_far_in_the_future_is_carried_as_it_is(bench):
     entry = inbound()
     entry.common_properties.start_time.FromSeconds(9_000_000_000)
     assert bench.row(entry)["request.time"].year == 2255
+
+
+class Learning(Addresses):
+    """A registry that learns an address as soon as it has been asked for it, as when its Envoy connects just then."""
+
+    def look_up(self, address):
+        answer = super().look_up(address)
+        self.learn(address, Workload(name="late", namespace="shop"))
+        return answer
+
+
+def test_an_address_learned_meanwhile_names_no_stranger():
+    addresses = Learning()
+    contexts = Contexts(Resolver(addresses, "Kubernetes"), addresses, seed=1)
+    decoded = native.decode_access_logs([message(inbound())], [0], **HEADERS)
+    frame = Normalise(contexts).rows(split(decoded.rows), [Bench.node(REVIEWS)], NOW_NS)
+    assert frame["source.workload.name"].to_list() == [None]
+    again = Normalise(contexts).rows(split(decoded.rows), [Bench.node(REVIEWS)], NOW_NS)
+    assert again["source.workload.name"].to_list() == ["late"]

@@ -98,6 +98,7 @@ async def test_a_small_message_of_very_many_entries_is_skipped_and_the_stream_go
         envoy = Envoy(service.grpc_port)
         await envoy.send(message(sender=REVIEWS), bomb)
         await until(lambda: refused(service, "too_many_entries") == 1)
+        assert rejected(service, "too_many_entries") == 65_600
         await goes_on(service, envoy)
 
 

@@ -79,6 +79,12 @@ async def test_secrets_leave_entries_before_a_handler_sees_them(configured):
     assert counted(service, "telemetry_redacted_total", rule="query") == 1
 
 
+async def test_what_is_redacted_does_not_come_back_as_an_operation(configured):
+    redaction = {"custom": {"ticket": "tick-[a-z]+"}}
+    [row] = await rows_of(configured(redaction=redaction), inbound(path="/reset/tick-hushhush"))
+    assert "hushhush" not in str(row)
+
+
 async def test_redaction_can_be_turned_off(configured):
     [row] = await rows_of(configured(redaction={"enabled": False}), inbound(path="/reviews/17?token=hunter2"))
     assert row["request.path"] == "/reviews/17?token=hunter2"
