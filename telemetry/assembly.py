@@ -8,13 +8,16 @@ from telemetry.batch import SCHEMAS, Template
 from telemetry.catalog_operations import CatalogOperations
 from telemetry.config import Settings
 from telemetry.explain import Explainer
+from telemetry.expressions import compile  # noqa: A004 - the verb of that room
 from telemetry.journal.memory import MemoryJournal
 from telemetry.mesh.resolve import Resolver
 from telemetry.pipeline import Pipeline, Wanted
 from telemetry.plugin import Processor
 from telemetry.processors.connections import Connections
 from telemetry.processors.contexts import Contexts, peer_columns
+from telemetry.processors.endings import Outcome
 from telemetry.processors.normalise import Normalise
+from telemetry.processors.outcome import KNOWN, Override
 from telemetry.processors.redaction import Redaction
 from telemetry.processors.signals import Signals
 from telemetry.receivers import access_logs
@@ -66,7 +69,7 @@ class Assembly:
         processors = list(self._processors(entries=entries))
         read = SCHEMAS[Template.LOGENTRY] if entries else {name for each in processors for name in each.reads}
         return Pipeline(
-            Normalise(self.contexts, read),
+            Normalise(self.contexts, read, self._overrides()),
             processors,
             self._wanted(),
             self.metrics,
@@ -93,6 +96,9 @@ class Assembly:
             for rule, count in self.redaction.counts.items():
                 metrics.raise_to(metrics.redacted.labels(rule), count)
         self.registers.measure()
+
+    def _overrides(self) -> list[Override]:
+        return [(compile(rule.match, KNOWN).expression, Outcome(rule.outcome)) for rule in self._settings.outcomes]
 
     def _processors(self, *, entries: bool) -> Iterator[Processor]:
         """Give the processors in their order. What only entries show is made only where they are wanted."""

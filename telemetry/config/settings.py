@@ -11,8 +11,10 @@ from pydantic_core import PydanticCustomError
 from telemetry.config.handlers import HandlerSettings, handler_settings
 from telemetry.config.kubernetes import KubernetesSettings
 from telemetry.config.section import Section
+from telemetry.expressions import ExpressionError, compile  # noqa: A004 - the verb of that room
 from telemetry.operations.settings import OperationsSettings
 from telemetry.options import Address, Bytes, ReadableFile, Seconds
+from telemetry.processors.outcome import KNOWN
 from telemetry.processors.redaction_config import RedactionConfig
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "LogSettings",
     "MeshSettings",
     "OperationsSection",
+    "OutcomeRule",
     "ReceiverSettings",
     "RedactionSettings",
     "Settings",
@@ -215,6 +218,23 @@ class OperationsSection(Section, OperationsSettings):
     """How requests get the name of their operation; made only where a handler takes entries."""
 
 
+def _match(text: str) -> str:
+    try:
+        compile(text, KNOWN)
+    except ExpressionError as error:
+        raise PydanticCustomError("expression", "{fault}", {"fault": str(error)}) from None
+    return text
+
+
+class OutcomeRule(Section):
+    """Requests whose outcome you know better."""
+
+    match: Annotated[str, AfterValidator(_match)] = Field(
+        description="Which requests, in CEL over the attributes of an entry."
+    )
+    outcome: Literal["success", "client_error", "server_error", "none"] = Field(description="What became of them.")
+
+
 class RedactionSettings(Section, RedactionConfig):
     """What leaves the entries before anything stores them."""
 
@@ -260,6 +280,10 @@ class Settings(Section):
         default_factory=_default_handlers, validate_default=True, min_length=1,
         description="Where everything goes: configured adapters by name. The name is the handler's in every metric. "
         "Default: one named prometheus.",
+    )  # fmt: skip
+    outcomes: tuple[OutcomeRule, ...] = Field(
+        (), max_length=1000,
+        description="What counts as an error, where it is not what Kiali takes for one; the first match decides.",
     )  # fmt: skip
     operations: OperationsSection = Field(
         default_factory=OperationsSection, description="How requests get the name of their operation."

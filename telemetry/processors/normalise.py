@@ -11,7 +11,7 @@ from telemetry.node import Node
 from telemetry.processors.contexts import CONTEXT_ATTRIBUTES, Contexts
 from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
 from telemetry.processors.flags import flags_text, with_inferred
-from telemetry.processors.outcome import verdicts
+from telemetry.processors.outcome import Override, verdicts
 from telemetry.processors.times import PARTS, latency_excluded, times
 from telemetry.processors.trace_context import trace_context
 
@@ -24,9 +24,13 @@ class Normalise:
     """Makes the LOGENTRY frame of decoded entries: every one of them, in their order.
 
     `wanted`: the attributes that someone will look at. Others may be left null, which saves making them.
+    `overrides`: what the operator has decided about outcomes.
     """
 
-    def __init__(self, contexts: Contexts, wanted: Collection[str] = _ORDER) -> None:
+    def __init__(
+        self, contexts: Contexts, wanted: Collection[str] = _ORDER, overrides: Sequence[Override] = ()
+    ) -> None:
+        self._overrides = tuple(overrides)
         self._contexts = contexts
         self._wanted = frozenset(wanted)
         self._context = [name for name in CONTEXT_ATTRIBUTES if name in self._wanted or name in _ALWAYS]
@@ -65,7 +69,7 @@ class Normalise:
         if self._wanted.isdisjoint(_VERDICTS):
             yield from map(_left_out, _VERDICTS)
         else:
-            yield from verdicts(shown).get_columns()
+            yield from verdicts(shown, self._overrides).get_columns()
 
 
 # What other attributes are made of.

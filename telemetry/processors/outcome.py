@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from telemetry.batch import SCHEMAS, Template
 from telemetry.processors.blame import Blame, blame_of, cause_of
 from telemetry.processors.endings import Ending, Outcome
 
-__all__ = ["ENDING_COLUMNS", "Override", "outcome_of", "verdicts"]
+__all__ = ["ENDING_COLUMNS", "KNOWN", "Override", "outcome_of", "verdicts"]
 
 # OpenTelemetry's semantic conventions for gRPC: these statuses are errors of the server; the other errors the client's.
 _GRPC_SERVER_ERRORS = frozenset({2, 4, 12, 13, 14, 15})
@@ -28,6 +29,12 @@ ENDING_COLUMNS = {
     "side": "context.reporter.kind",
 }
 _TERMINATION = "connection.termination_details"
+
+# What is made only after the verdict, or by it, can't be asked in an override.
+_LATER = ("response.outcome", "response.blame", "request.operation", "connection.opened", "connection.received.bytes",
+          "connection.sent.bytes")  # fmt: skip
+KNOWN = {name: dtype for name, dtype in SCHEMAS[Template.LOGENTRY].items() if name not in _LATER}
+"""The attributes, with their types, that an override may look at."""
 
 Override = tuple[pl.Expr, Outcome]
 """Rows (a Boolean expression over LOGENTRY columns) whose outcome the operator decides."""

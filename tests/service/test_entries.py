@@ -8,6 +8,7 @@ import yaml
 
 from telemetry.batch import SCHEMAS, Template
 from telemetry.config import load
+from telemetry.errors import ConfigError
 from telemetry.service import Service
 from tests.adapters.fakes import Sink
 from tests.service.running import Envoy, counted, until
@@ -107,3 +108,20 @@ async def test_the_catalog_names_operations_and_is_read_anew_when_it_changes(con
         await until(lambda: sink.rows == 2)
         assert sink.taken[1].rows["request.operation"].to_list() == ["look one up"]
         await envoy.end()
+
+
+async def test_what_counts_as_an_error_is_the_operators_to_say(configured):
+    match = 'response.code == 404 && context.reporter.kind == "inbound" && destination.workload.name == "reviews-v1"'
+    service = configured(outcomes=[{"match": match, "outcome": "success"}])
+    rows = await rows_of(service, inbound(404), inbound(403))
+    assert [(row["response.outcome"], row["response.blame"]) for row in rows] == [
+        ("success", None),
+        ("client_error", "client"),
+    ]
+
+
+def test_a_faulty_expression_is_a_fault_of_the_file_with_a_caret(configured):
+    with pytest.raises(ConfigError) as error:
+        configured(outcomes=[{"match": "response.cod == 404", "outcome": "success"}])
+    assert "outcomes[0].match" in str(error.value).replace(".0.", "[0].")
+    assert "response.code" in str(error.value)

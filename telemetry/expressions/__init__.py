@@ -1,0 +1,9 @@
+"""CEL over columns: an expression's text in, a type-checked Polars expression out.
+
+`compile(text)` is the whole interface; docs/expressions.md tells users what may be written.
+"""
+
+from telemetry.expressions.compiling import MAX_BYTES, MAX_DEPTH, Compiled, compile  # noqa: A004 - the verb of the room
+from telemetry.expressions.faults import ExpressionError
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Compiled", "ExpressionError", "compile"]

@@ -1,0 +1,81 @@
+"""CEL's types, and the columns they stand for."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from telemetry.attributes import DURATION, STRING_MAP, TIMESTAMP
+
+__all__ = [
+    "BOOL",
+    "CIDR",
+    "DOUBLE",
+    "DURATION_KIND",
+    "INT",
+    "IP",
+    "MAP",
+    "NULL",
+    "STRING",
+    "TIMESTAMP_KIND",
+    "UINT",
+    "Kind",
+    "kind_of",
+    "list_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type by CEL's name; `element` only for lists."""
+
+    name: str
+    dtype: pl.DataType
+    element: "Kind | None" = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BOOL = Kind("bool", pl.Boolean())
+INT = Kind("int", pl.Int64())
+UINT = Kind("uint", pl.UInt64())
+DOUBLE = Kind("double", pl.Float64())
+STRING = Kind("string", pl.String())
+DURATION_KIND = Kind("duration", DURATION)
+TIMESTAMP_KIND = Kind("timestamp", TIMESTAMP)
+MAP = Kind("map(string, string)", STRING_MAP)
+NULL = Kind("null", pl.Null())
+# An address in its one canonical spelling, so that equal addresses are equal strings.
+IP = Kind("ip", pl.String())
+# Only ever a literal: its column is never made.
+CIDR = Kind("cidr", pl.String())
+
+
+def list_of(element: Kind) -> Kind:
+    """Give the kind of a list of these."""
+    return Kind(f"list({element})", pl.List(element.dtype), element)
+
+
+def kind_of(dtype: pl.DataType | type[pl.DataType]) -> Kind | None:
+    """Give the kind that a column of this type is read as, None when CEL has none for it.
+
+    Every integer column is an `int`, signed or not, as Envoy and Istio have it: `response.code >= 500`.
+    """
+    exact = {BOOL.dtype: BOOL, STRING.dtype: STRING, STRING_MAP: MAP, pl.Categorical: STRING}
+    if (known := exact.get(dtype)) is not None:
+        return known
+    if dtype.is_integer():
+        return INT
+    if dtype.is_float():
+        return DOUBLE
+    return _by_class(dtype)
+
+
+def _by_class(dtype: pl.DataType | type[pl.DataType]) -> Kind | None:
+    # Equality of Polars' types takes the class for all its instances: any unit, any zone.
+    for wide, kind in ((pl.Duration, DURATION_KIND), (pl.Datetime, TIMESTAMP_KIND), (pl.Enum, STRING)):
+        if dtype == wide:
+            return kind
+    if isinstance(dtype, pl.List) and (element := kind_of(pl.Series(dtype=dtype.inner).dtype)) is not None:
+        return list_of(element)
+    return None
