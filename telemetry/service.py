@@ -84,7 +84,7 @@ class Service:
             for work in (
                 self._feed(),
                 self._tick(),
-                self._parts.registers.run(),
+                self._keep_registers(),
                 *(delivery.run() for delivery in self.deliveries),
             ):
                 self._spawn(work)
@@ -131,6 +131,11 @@ class Service:
                     entries=chunk.entries,
                     exc_info=outcome.error,
                 )
+
+    async def _keep_registers(self) -> None:
+        await self._parts.registers.run()
+        # It returns at once where none is configured; no task of ours may end before the drain.
+        await asyncio.Event().wait()
 
     async def _tick(self) -> None:
         while True:

@@ -26,6 +26,7 @@ def settings(**more) -> Settings:
 async def running(configured: Settings | None = None) -> AsyncIterator[Service]:
     async with Service(configured or settings()) as service:
         yield service
+        assert not service.failed.done(), service.failed
     assert all(delivery.account().unaccounted == 0 for delivery in service.deliveries)
 
 
