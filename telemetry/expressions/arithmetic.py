@@ -64,9 +64,15 @@ def _remainder(a: pl.Expr, b: pl.Expr, kind: Kind) -> pl.Expr:
     return _narrow(pl.when(quotient.is_not_null()).then(_wide(a) - _wide(quotient) * _wide(b)), kind)
 
 
+def _converted(a: pl.Expr, taken: Kind, kind: Kind) -> pl.Expr:
+    # A double of -2⁶³ may stand for a smaller number: CEL's range of doubles for int leaves both ends out.
+    inside = pl.when(a > -(2.0**63)).then(a) if taken is DOUBLE and kind is INT else a
+    return inside.cast(kind.dtype, strict=False)
+
+
 def _conversions(taken: Kind) -> Iterator[Overload]:
     def to(kind: Kind, name: str) -> Overload:
-        return Overload(name, (taken,), kind, lambda a: a.cast(kind.dtype, strict=False), method=False)
+        return Overload(name, (taken,), kind, lambda a: _converted(a, taken, kind), method=False)
 
     if taken is not BOOL:
         yield from (to(INT, "int"), to(UINT, "uint"), to(DOUBLE, "double"))
