@@ -1,14 +1,14 @@
 """Template, SCHEMAS and Batch: the only thing that flows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import polars as pl
 
-from telemetry.attributes import ATTRIBUTES, TIMESTAMP
+from telemetry.attributes import ATTRIBUTES, STRING_MAP, TIMESTAMP
 
-__all__ = ["EXEMPLAR", "METRIC_KIND", "SCHEMAS", "Batch", "Template", "fault_of"]
+__all__ = ["EXEMPLAR", "EXPONENTIAL", "LATENCY", "METRIC_KIND", "SCHEMAS", "Batch", "Template", "fault_of"]
 
 
 class Template(StrEnum):
@@ -26,8 +26,34 @@ class Template(StrEnum):
 
 METRIC_KIND = pl.Enum(["counter", "gauge", "histogram"])
 EXEMPLAR = pl.Struct({"trace_id": pl.String, "span_id": pl.String, "value": pl.Float64, "time": TIMESTAMP})
+# A native (exponential) histogram's increase: base 2**(2**-scale), bucket i ends at base**(i+1); counts not cumulative.
+_BUCKETS = pl.List(pl.Struct({"index": pl.Int32, "count": pl.UInt64}))
+EXPONENTIAL = pl.Struct(
+    {
+        "scale": pl.Int8,
+        "zero_threshold": pl.Float64,
+        "zero_count": pl.UInt64,
+        "positive": _BUCKETS,
+        "negative": _BUCKETS,
+    }
+)
+# A histogram of times, milliseconds, over processors.signals.BOUNDS and +Inf; buckets not cumulative.
+LATENCY = pl.Struct({"count": pl.UInt64, "sum_ms": pl.Float64, "buckets": pl.List(pl.UInt64)})
+SPAN_KIND = pl.Enum(["internal", "server", "client", "producer", "consumer"])
+SPAN_STATUS = pl.Enum(["unset", "ok", "error"])
+EDGE_REPORTER = pl.Enum(["source", "destination", "both"])
 
 _DType = pl.DataType | type[pl.DataType]
+
+_ENDS = (
+    "workload.name",
+    "workload.namespace",
+    "app",
+    "version",
+    "canonical.service",
+    "canonical.revision",
+    "cluster.id",
+)
 
 SCHEMAS: Mapping[Template, Mapping[str, _DType]] = {
     Template.LOGENTRY: {attribute.name: attribute.dtype for attribute in ATTRIBUTES},
@@ -50,11 +76,72 @@ SCHEMAS: Mapping[Template, Mapping[str, _DType]] = {
         "bounds": pl.List(pl.Float64),
         # Histogram only: increase per bucket, NOT cumulative; one more than bounds, the last is +Inf.
         "buckets": pl.List(pl.UInt64),
+        # Native histograms only: the increase in exponential buckets; null otherwise.
+        "exponential": EXPONENTIAL,
         # One traced request among those summed up, or null. `value` is in the metric's unit.
         "exemplar": EXEMPLAR,
         # The interval that the increase belongs to, by the receiver's clock.
         "start": TIMESTAMP,
         "time": TIMESTAMP,
+    },
+    # What a span has, then every attribute of the entry that it was made of: rules and adapters see the request.
+    Template.TRACESPAN: {
+        # 32 and 16 hex digits; the parent is null for a trace's first span.
+        "span.trace_id": pl.String,
+        "span.id": pl.String,
+        "span.parent_id": pl.String,
+        "span.trace_state": pl.String,
+        "span.sampled": pl.Boolean,
+        "span.name": pl.String,
+        "span.kind": SPAN_KIND,
+        "span.start": TIMESTAMP,
+        "span.end": TIMESTAMP,
+        "span.status": SPAN_STATUS,
+        "span.status_message": pl.String,
+        # Its ids or its parent were worked out, not read from headers.
+        "span.inferred": pl.Boolean,
+        "span.events": pl.List(pl.Struct({"time": TIMESTAMP, "name": pl.String, "attributes": STRING_MAP})),
+        **{attribute.name: attribute.dtype for attribute in ATTRIBUTES},
+    },
+    Template.EDGE: {
+        "start": TIMESTAMP,
+        "time": TIMESTAMP,
+        # Who told of it. The same request is in one edge row only.
+        "reporter": EDGE_REPORTER,
+        "context.protocol": pl.String,
+        **{f"{side}.{name}": pl.String for side in ("source", "destination") for name in _ENDS},
+        "destination.service.host": pl.String,
+        "destination.service.name": pl.String,
+        "destination.service.namespace": pl.String,
+        "requests": pl.UInt64,
+        "client_errors": pl.UInt64,
+        "server_errors": pl.UInt64,
+        "responses": pl.List(
+            pl.Struct({"code": pl.UInt16, "grpc_status": pl.UInt8, "flags": pl.String, "count": pl.UInt64})
+        ),
+        "blame": pl.List(pl.Struct({"blame": pl.String, "count": pl.UInt64})),
+        # Requests (TCP: connections) with mutual TLS, and without; what neither side knows is in neither.
+        "mtls": pl.UInt64,
+        "plain": pl.UInt64,
+        "source.principals": pl.List(pl.String),
+        "destination.principals": pl.List(pl.String),
+        "attempts": pl.UInt64,
+        "retried": pl.UInt64,
+        "request_bytes": pl.UInt64,
+        "response_bytes": pl.UInt64,
+        # TCP only.
+        "connections_opened": pl.UInt64,
+        "connections_closed": pl.UInt64,
+        "latency": LATENCY,
+        "latency.application": LATENCY,
+        "latency.network": LATENCY,
+        "latency.proxy": LATENCY,
+        # Sum of the requests' (connections') lives: divided by the interval, the concurrency (Little's law).
+        "busy_s": pl.Float64,
+        # Requests that both ends should have told of, and one did not.
+        "missing_source": pl.UInt64,
+        "missing_destination": pl.UInt64,
+        "last_seen": TIMESTAMP,
     },
 }
 
@@ -64,7 +151,8 @@ class Batch:
     """Rows of one template. `receiver`, `epoch` and `sequence` name it, so that a sink can drop duplicates.
 
     `rows` has exactly the columns and dtypes of SCHEMAS[template]; `epoch` is the start of the receiving process
-    in nanoseconds since 1970, `sequence` counts its batches.
+    in nanoseconds since 1970, `sequence` counts its batches. A row is named by those three and its number, which it
+    keeps when a batch is filtered or split: `row_numbers` gives them (UInt32, ascending).
     """
 
     template: Template
@@ -72,6 +160,23 @@ class Batch:
     receiver: str
     epoch: int
     sequence: int
+    kept: pl.Series | None = None
+    """Row numbers where rows were left out; None where every row is still there."""
+
+    @property
+    def row_numbers(self) -> pl.Series:
+        """The number of each row in the batch as it was made."""
+        return pl.int_range(len(self.rows), dtype=pl.UInt32, eager=True) if self.kept is None else self.kept
+
+    def take(self, positions: pl.Series) -> "Batch":
+        """Give the batch with only the rows at these positions (integers, ascending), or where True (a mask)."""
+        if positions.dtype == pl.Boolean:
+            positions = positions.arg_true()
+        return replace(self, rows=self.rows[positions], kept=self.row_numbers.gather(positions))
+
+    def slice(self, offset: int, length: int) -> "Batch":
+        """Give `length` rows from position `offset` on."""
+        return replace(self, rows=self.rows.slice(offset, length), kept=self.row_numbers.slice(offset, length))
 
     @property
     def size_bytes(self) -> int:

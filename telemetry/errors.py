@@ -5,16 +5,28 @@ TelemetryError
 ├── StartError       the service can't start: a port is taken, a certificate unreadable (exit 1)
 └── ExportError      raised by adapters
     ├── Retry        the sink may take the batch later; the batch stays in the journal
-    └── Rejected     the sink will never take these rows; they are kept out and counted
+    ├── Rejected     the sink will never take these rows; they become dead letters
+    │   └── TooLarge the sink takes less at a time; the batch is split and offered again
+    └── Partial      the sink took some of the rows; only the others are offered again, or become dead letters
 
-An adapter raises only the last two. Whatever else escapes from it is taken for `Retry`: a lost
+An adapter raises only those four. Whatever else escapes from it is taken for `Retry`: a lost
 connection wrapped in the wrong class must never cost data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["ConfigError", "ExportError", "Fault", "Rejected", "Retry", "StartError", "TelemetryError"]
+__all__ = [
+    "ConfigError",
+    "ExportError",
+    "Fault",
+    "Partial",
+    "Rejected",
+    "Retry",
+    "StartError",
+    "TelemetryError",
+    "TooLarge",
+]
 
 
 class TelemetryError(Exception):
@@ -64,3 +76,28 @@ class Retry(ExportError):  # noqa: N818 - what the adapter asks for, and reads s
 
 class Rejected(ExportError):  # noqa: N818 - likewise
     """The sink will never take the batch: retrying is useless. The message says what would help."""
+
+
+class TooLarge(Rejected):
+    """The batch is more than the sink takes at a time. Halves are offered; a single row becomes a dead letter."""
+
+
+class Partial(ExportError):  # noqa: N818 - likewise
+    """The sink has the batch but for these rows, given by their positions in it.
+
+    `retry`: rows it may take later (`after_s`: when it asked to be tried again); `rejected`: rows it never will, and
+    why. The message says what the sink said.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry: Collection[int] = (),
+        rejected: Mapping[int, str] | None = None,
+        after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.retry = tuple(sorted(retry))
+        self.rejected = dict(rejected or {})
+        self.after_s = after_s

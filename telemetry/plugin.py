@@ -19,13 +19,14 @@ found by entry points (`telemetry.processors`, `telemetry.adapters`), ours and y
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from telemetry.batch import Batch, Template
 
-__all__ = ["Adapter", "Processor", "Scraped"]
+__all__ = ["Adapter", "Limited", "Limits", "Processor", "Scraped"]
 
 
 class Processor(Protocol):
@@ -57,9 +58,29 @@ class Adapter(AbstractAsyncContextManager[Any], Protocol):
     async def export(self, batch: Batch) -> None:
         """Return when the back end has every row of the batch.
 
-        Raises Retry when the back end may take it later, Rejected when it never will; any other exception counts
-        as Retry. It may be cancelled at its deadline and called again with the same batch.
+        Raises Retry when the back end may take it later, Rejected when it never will, TooLarge when it takes less at
+        a time, Partial when it took only some of the rows; any other exception counts as Retry. It may be cancelled
+        at its deadline and called again with the same batch, or with the rows of it that are still to be taken: who
+        must not have a row twice tells it by `batch.receiver`, `.epoch`, `.sequence` and `.row_numbers`.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a back end takes in one export; batches are split before. None: any number."""
+
+    rows: int | None = None
+    size_bytes: int | None = None
+    """Of the rows in memory (`Batch.size_bytes`), which is near to what most encodings make of them."""
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """What an adapter has besides when its back end takes only so much at a time."""
+
+    @property
+    def limits(self) -> Limits:
+        """The most that one export may hold; a handler's `delivery` settings may lower it."""
 
 
 @runtime_checkable

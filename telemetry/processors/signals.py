@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.attributes import TIMESTAMP
-from telemetry.batch import EXEMPLAR, METRIC_KIND, SCHEMAS, Batch, Template
+from telemetry.batch import EXEMPLAR, EXPONENTIAL, METRIC_KIND, SCHEMAS, Batch, Template
 from telemetry.processors.groups import Groups, group
 from telemetry.processors.istio_labels import HTTP_LABELS, TCP_LABELS
 
@@ -180,6 +180,7 @@ def _described(metric: str, kind: str, unit: str, exemplars: pl.Series | None) -
         pl.lit(metric).alias("metric"),
         pl.lit(kind, METRIC_KIND).alias("kind"),
         pl.lit(unit).alias("unit"),
+        pl.lit(None, EXPONENTIAL).alias("exponential"),
         pl.lit(None, EXEMPLAR).alias("exemplar") if exemplars is None else exemplars,
     ]
 
