@@ -31,6 +31,9 @@ class Journal(Protocol):
         `on_full`: whether `append` waits for this cursor when there is no room, or takes its oldest batches from it.
         """
 
+    def change(self, cursor: str, templates: Collection[Template], on_full: OnFull) -> None:
+        """Let a running cursor take these templates from now on; its account goes on, and what waits for it waits."""
+
     def detach(self, cursor: str) -> int:
         """End a cursor for good; gives the rows that were pending and that nobody will deliver now."""
 
@@ -47,7 +50,7 @@ class Journal(Protocol):
         """
 
     async def commit(self, cursor: str, offset: int) -> None:
-        """Note that the cursor's handler is done with everything up to `offset`."""
+        """Note that the cursor's handler is done with everything up to `offset`; it pends no more before any await."""
 
     def offered_rows(self, cursor: str) -> int:
         """Rows that the cursor's handler was offered: what waited for it when it was attached, and all since."""
@@ -62,10 +65,10 @@ class Journal(Protocol):
         """When the oldest batch that waits for it was appended, since 1970; None when none waits."""
 
     def losses(self, cursor: str) -> Sequence[Loss]:
-        """What was lost to it since it was attached, oldest first; neighbours of one reason are one."""
+        """Give what was lost to it since it was attached, oldest first; neighbours of one reason are one."""
 
     def lost_rows(self, cursor: str) -> int:
         """Rows it was offered and that are gone before it took them: the sum of its losses."""
 
     def problems(self) -> Mapping[str, str]:
-        """What keeps the journal from working now, by part, in words for the one on call; empty when all is well."""
+        """Say what keeps the journal from working now, by part, for the one on call; empty when all is well."""

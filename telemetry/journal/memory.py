@@ -1,145 +1,76 @@
 """A journal in memory: bounded, each cursor at its own pace, gone with the process."""
 
 import asyncio
-from collections import deque
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Literal
+import time
+from collections.abc import Callable, Collection, Sequence
 
 from telemetry.batch import Batch, Template
+from telemetry.journal import OnFull
+from telemetry.journal.cursors import Record
+from telemetry.journal.ledger import Ledger
 
 __all__ = ["MemoryJournal"]
 
 
-@dataclass(slots=True)
-class _Cursor:
-    templates: frozenset[Template]
-    committed: int
-    offered_rows: int = 0
-    lost_rows: int = 0
-    in_hand: dict[int, int] = field(default_factory=dict)
-    """Rows by offset of what was read and not committed: its reader has it, even if the journal lets go of it."""
+class MemoryJournal(Ledger):
+    """Keeps batches until every cursor that takes them has committed past them.
 
-    def waits_for(self, record: "_Record") -> bool:
-        """Whether the record is one that this cursor has still to take."""
-        return (
-            record.offset > self.committed
-            and record.offset not in self.in_hand
-            and record.batch.template in self.templates
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    offset: int
-    batch: Batch
-    size_bytes: int
-
-
-class MemoryJournal:
-    """Keeps batches until every cursor that wants them has committed past them.
-
-    At `max_bytes`, `on_full="block"` makes `append` wait for the slowest cursor, which in the end holds Envoy back;
-    `"drop_oldest"` takes the oldest batches from the cursors that have not read them, and counts their rows as lost.
-    Belongs to one event loop.
+    At `max_bytes`, `append` waits for a cursor attached with `on_full="block"`, which in the end holds Envoy back; from
+    the others it takes the oldest batches that they have not read, and counts the rows. Belongs to one event loop.
     """
 
-    def __init__(self, *, max_bytes: int, on_full: Literal["block", "drop_oldest"] = "drop_oldest") -> None:
-        self._max_bytes = max_bytes
-        self._on_full = on_full
-        self._records: deque[_Record] = deque()
-        self._next = 1
-        self._cursors: dict[str, _Cursor] = {}
+    def __init__(self, *, max_bytes: int, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        super().__init__(max_bytes=max_bytes)
+        self._clock_ns = clock_ns
+        self._batches: dict[int, Batch] = {}
         self._changed = asyncio.Event()
-        self.size_bytes = 0
 
-    def attach(self, cursor: str, templates: Collection[Template]) -> int:
-        """Begin a cursor at the end, for those templates; gives the offset to read after."""
-        self._cursors[cursor] = _Cursor(frozenset(templates), self._next - 1)
-        return self._next - 1
+    def change(self, cursor: str, templates: Collection[Template], on_full: OnFull) -> None:
+        """Let a running cursor take these templates from now on; its account goes on, and what waits for it waits."""
+        super().change(cursor, templates, on_full)
+        self._announce()
 
-    def detach(self, cursor: str) -> None:
-        """End a cursor: what only it waited for goes."""
-        del self._cursors[cursor]
-        self._trim()
+    def detach(self, cursor: str) -> int:
+        """End a cursor; what only it waited for goes. Gives the rows that were pending."""
+        rows = super().detach(cursor)
+        self._announce()
+        return rows
 
     async def append(self, batches: Sequence[Batch]) -> int:
-        """Keep the batches; gives the last one's offset. What no cursor wants isn't kept."""
+        """Keep the batches, all or none; gives the last offset. What no cursor takes isn't kept.
+
+        One append is kept whole for cursors that may not lose, however large it is.
+        """
+        size_bytes = sum(batch.size_bytes for batch in batches if self._wanted(batch.template))
+        while not self._room_for(size_bytes):
+            await self._changed.wait()
         for batch in batches:
-            size_bytes = batch.size_bytes
-            await self._make_room(size_bytes)
-            wanting = [one for one in self._cursors.values() if batch.template in one.templates]
-            if not wanting:
-                continue
-            for one in wanting:
-                one.offered_rows += len(batch.rows)
-            self._records.append(_Record(self._next, batch, size_bytes))
-            self._next += 1
-            self.size_bytes += size_bytes
-            self._announce()
-        return self._next - 1
+            if self._wanted(batch.template):
+                self._keep(batch)
+        self._announce()
+        return self._end
 
     async def read(self, cursor: str, after: int, limit: int) -> Sequence[tuple[int, Batch]]:
-        """Wait for batches of the cursor's templates beyond `after`; gives at most `limit`, at least one."""
-        reader = self._cursors[cursor]
+        """Wait for batches beyond `after`; gives at most `limit` of them with their offsets, at least one."""
         while True:
-            records = (one for one in self._records if one.offset > after and one.batch.template in reader.templates)
-            if found := [(one.offset, one.batch) for one in islice(records, limit)]:
-                reader.in_hand = {offset: len(batch.rows) for offset, batch in found}
-                return found
+            if found := self._take(cursor, after, limit):
+                return [(record.offset, self._batches[record.offset]) for record in found]
             await self._changed.wait()
 
     async def commit(self, cursor: str, offset: int) -> None:
         """Let go of everything up to `offset`, as far as this cursor is concerned."""
-        one = self._cursors[cursor]
-        one.committed = max(one.committed, offset)
-        one.in_hand = {at: rows for at, rows in one.in_hand.items() if at > offset}
-        self._trim()
-
-    def offered_rows(self, cursor: str) -> int:
-        """Rows appended for the cursor since it was attached."""
-        return self._cursors[cursor].offered_rows
-
-    def pending_rows(self, cursor: str) -> int:
-        """Rows kept that the cursor has not committed, counted one by one."""
-        one = self._cursors[cursor]
-        waiting = sum(len(record.batch.rows) for record in self._records if one.waits_for(record))
-        return waiting + sum(one.in_hand.values())
-
-    def lost_rows(self, cursor: str) -> int:
-        """Rows taken from the cursor before it committed them, for lack of room."""
-        return self._cursors[cursor].lost_rows
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    async def _make_room(self, size_bytes: int) -> None:
-        while self._records and self.size_bytes + size_bytes > self._max_bytes:
-            if self._on_full == "block":
-                await self._changed.wait()
-            else:
-                self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        record = self._forget_first()
-        for one in self._cursors.values():
-            if one.waits_for(record):
-                one.lost_rows += len(record.batch.rows)
-
-    def _trim(self) -> None:
-        """Let go of the oldest batches that nobody waits for."""
-        while self._records and not self._awaited(self._records[0]):
-            self._forget_first()
+        self._done(cursor, offset)
         self._announce()
 
-    def _awaited(self, record: _Record) -> bool:
-        return any(one.waits_for(record) or record.offset in one.in_hand for one in self._cursors.values())
+    def _keep(self, batch: Batch) -> None:
+        """Add a batch; within one append that is larger than the journal, its own first batches may have to go."""
+        size_bytes = batch.size_bytes
+        self._room_for(size_bytes)
+        self._batches[self._end + 1] = batch
+        self._add(Record(self._end + 1, batch.template, len(batch.rows), size_bytes, self._clock_ns()))
 
-    def _forget_first(self) -> _Record:
-        record = self._records.popleft()
-        self.size_bytes -= record.size_bytes
-        return record
+    def _gone(self, offset: int) -> None:
+        del self._batches[offset]
 
     def _announce(self) -> None:
         """Wake whoever waits; those who come later wait for the next change."""

@@ -91,8 +91,8 @@ async def test_what_a_reader_has_in_hand_is_not_lost():
 
 
 async def test_a_blocking_journal_makes_append_wait_for_room():
-    journal = MemoryJournal(max_bytes=metrics(1).size_bytes, on_full="block")
-    journal.attach("a", METRIC)
+    journal = MemoryJournal(max_bytes=metrics(1).size_bytes)
+    journal.attach("a", METRIC, "block")
     first = await journal.append([metrics(1)])
     second = asyncio.create_task(journal.append([metrics(2)]))
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_a_blocking_journal_makes_append_wait_for_room():
 
 @pytest.mark.parametrize("on_full", ["block", "drop_oldest"])
 async def test_a_batch_larger_than_the_journal_is_still_kept_alone(on_full):
-    journal = MemoryJournal(max_bytes=1, on_full=on_full)
-    journal.attach("a", METRIC)
+    journal = MemoryJournal(max_bytes=1)
+    journal.attach("a", METRIC, on_full)
     await asyncio.wait_for(journal.append([metrics(1, 2, 3)]), 5)
     assert journal.pending_rows("a") == 3

@@ -1,0 +1,27 @@
+"""Whether two columns are the same to the last bit, as fast as Polars tells."""
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+__all__ = ["comparable", "same"]
+
+
+def comparable(dtype: pl.DataType | DataTypeClass) -> bool:
+    """Whether equal means same: not for floats, whose 0.0 equals -0.0."""
+    if isinstance(dtype, pl.Struct):
+        return bool(dtype.fields) and all(comparable(field.dtype) for field in dtype.fields)
+    if isinstance(dtype, pl.List):
+        return comparable(dtype.inner)
+    return not dtype.is_float() and not dtype.is_nested() and dtype not in (pl.Object, pl.Null)
+
+
+def same(one: pl.Series, other: pl.Series) -> bool:
+    """Compare two columns of one comparable dtype, nulls too. Lists are told apart by what lies flat in them."""
+    if isinstance(one.dtype, pl.List):  # Polars' own comparison of lists takes a hundred times as long
+        return one.list.len().equals(other.list.len()) and same(one.explode(), other.explode())
+    if isinstance(one.dtype, pl.Struct):
+        fields = [field.name for field in one.dtype.fields]
+        return one.is_null().equals(other.is_null()) and all(
+            same(one.struct.field(name), other.struct.field(name)) for name in fields
+        )
+    return one.equals(other)

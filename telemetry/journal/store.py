@@ -1,0 +1,198 @@
+"""The SQLite file: batches and cursors, written whole transactions at a time."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from telemetry.batch import Template
+from telemetry.errors import StartError
+from telemetry.journal.cursors import Record
+from telemetry.journal.tables import (
+    APPLICATION,
+    BEGINNING,
+    BODY,
+    FORMAT,
+    PRAGMAS,
+    Contents,
+    Stored,
+    checked,
+    contents,
+    row_of,
+)
+
+__all__ = ["Changes", "DamagedError", "NoRoomError", "Store"]
+
+_BUSY_MS = 5_000
+_MAGIC = b"SQLite format 3\x00"
+# SQLITE_ERROR: our statements are right, so it is the schema that is not.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR})
+
+
+class DamagedError(Exception):
+    """The file is not what was written: it must be set aside."""
+
+
+class NoRoomError(Exception):
+    """The file can't be written now: the disk is full, or fails. Trying again may help."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has to be noted besides new batches."""
+
+    gone: list[int] = field(default_factory=list)
+    cursors: dict[str, Mapping[Template, int] | None] = field(default_factory=dict)
+    """None: the cursor has ended."""
+
+    def __bool__(self) -> bool:
+        return bool(self.gone or self.cursors)
+
+    def put_back(self, earlier: "Changes") -> None:
+        """Take over earlier ones that may not have been written; writing them twice does no harm."""
+        self.gone = earlier.gone + self.gone
+        self.cursors = {**earlier.cursors, **self.cursors}
+
+
+class Store:
+    """A journal's file, for one thread. Every method raises DamagedError or NoRoomError when SQLite can't do it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database: sqlite3.Connection | None = None
+        self._identity = (0, 0)
+
+    def open(self) -> Contents:
+        """Open or create the file; gives what is in it. Raises StartError when it is not a journal of this format."""
+        with _told():
+            self._create()
+            self._database = database = _connect(self.path)
+            if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                database.executescript(BEGINNING)
+            self._refuse_others(database)
+            (mode,) = database.execute("PRAGMA journal_mode=WAL").fetchone()
+            if mode != "wal":
+                raise StartError(f"journal: {self.path} is on a file system without shared memory; set journal.path")
+            database.executescript(PRAGMAS)
+            status = self.path.stat()
+            self._identity = (status.st_dev, status.st_ino)
+            return contents(database)
+
+    def check(self) -> None:
+        """See that the file that we have open still is the one at its path, and begins as it must.
+
+        SQLite goes on writing into its log when the file below it is gone, and only the next start would notice.
+        """
+        try:
+            with self.path.open("rb") as file:
+                status, magic = os.fstat(file.fileno()), file.read(len(_MAGIC))
+        except FileNotFoundError as error:
+            raise DamagedError("the file was deleted") from error
+        except OSError as error:
+            raise NoRoomError(f"can't read the file: {error.strerror}") from error
+        if (status.st_dev, status.st_ino) != self._identity or magic != _MAGIC:
+            raise DamagedError("the file was replaced or overwritten")
+
+    def write(self, batches: Sequence[Stored], changes: Changes, end: int) -> None:
+        """Note everything or nothing; on the disk when it returns."""
+        self.check()
+        with self._transaction() as database:
+            # "OR REPLACE": what is written again after a recovery may have been saved by it.
+            database.executemany(
+                "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)",
+                ((*row_of(one.record), one.checksum) for one in batches),
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO bodies VALUES (?, ?)", ((one.record.offset, one.body) for one in batches)
+            )
+            database.executemany("DELETE FROM batches WHERE offset = ?", ((at,) for at in changes.gone))
+            database.executemany("DELETE FROM bodies WHERE offset = ?", ((at,) for at in changes.gone))
+            database.executemany("DELETE FROM cursors WHERE name = ?", ((name,) for name in changes.cursors))
+            database.executemany("INSERT INTO cursors VALUES (?, ?, ?)", _cursor_rows(changes.cursors))
+            database.execute("UPDATE ends SET last = max(last, ?)", (end,))
+
+    def body(self, record: Record) -> bytes | None:
+        """Give a batch's body, None when it isn't there (any more) or is not what was written."""
+        with _told():
+            row = self._opened.execute(BODY, (record.offset,)).fetchone()
+            return checked(record, *row) if row else None
+
+    def make_way(self) -> None:
+        """Move what can be moved out of the write-ahead log, which frees its room on a full disk."""
+        with _told():
+            self._opened.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close the file; what could not be checkpointed stays in its write-ahead log."""
+        if self._database is not None:
+            with _told():
+                self._database.close()
+            self._database = None
+
+    def _refuse_others(self, database: sqlite3.Connection) -> None:
+        (application,) = database.execute("PRAGMA application_id").fetchone()
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION:
+            raise StartError(f"journal: {self.path} is another program's database; set journal.path to another file")
+        if version != FORMAT:
+            raise StartError(_other_format(self.path, version))
+
+    @property
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise NoRoomError("the file is closed")
+        return self._database
+
+    def _create(self) -> None:
+        """Make the file ours alone, before SQLite makes it everybody's; its log has the same rights."""
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StartError(f"journal: can't write {self.path}: {error.strerror}; set journal.path") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _told():
+            database = self._opened
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    database.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    return database
+
+
+def _other_format(path: Path, version: int) -> str:
+    age = "a newer" if version > FORMAT else "an older"
+    return (
+        f"journal: {path} was written by {age} version of this program (format {version}, not {FORMAT}): start "
+        f"that version once more until all is delivered, or lose what is in it: mv {path} {path}.format{version}"
+    )
+
+
+def _cursor_rows(cursors: Mapping[str, Mapping[Template, int] | None]) -> Iterator[tuple[str, str, int]]:
+    for name, done in cursors.items():
+        for template, offset in (done or {}).items():
+            yield name, template.value, offset
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell SQLite's errors apart by what can be done about them."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, ValueError) as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code & 0xFF in _DAMAGED or code == sqlite3.SQLITE_READONLY_DBMOVED:
+            raise DamagedError(f"{error}") from error
+        raise NoRoomError(f"{error}") from error

@@ -1,0 +1,119 @@
+"""What the journal's file looks like: its tables, and what stands in their rows."""
+
+import sqlite3
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from telemetry.batch import Template
+from telemetry.journal.cursors import Record
+
+__all__ = [
+    "APPLICATION",
+    "BATCHES",
+    "BEGINNING",
+    "BODY",
+    "CURSORS",
+    "FORMAT",
+    "KNOWN",
+    "PAGE_BYTES",
+    "PRAGMAS",
+    "Contents",
+    "Stored",
+    "checked",
+    "contents",
+    "record_of",
+    "row_of",
+    "stored",
+]
+
+FORMAT = 1
+"""Raised when a version that knows only the one before can't read what this one writes: a new Template, too."""
+# "MTJ1": tells a journal from another program's database.
+APPLICATION = 0x4D544A31
+# Measured: a transaction of 3 MB costs 0.8 ns CPU a byte, 1.5 with SQLite's 4 KiB.
+PAGE_BYTES = 16_384
+BEGINNING = """
+PRAGMA page_size=16384;
+PRAGMA journal_mode=WAL;
+BEGIN;
+CREATE TABLE batches (
+    offset INTEGER PRIMARY KEY, template TEXT NOT NULL, rows INTEGER NOT NULL, size INTEGER NOT NULL,
+    appended_ns INTEGER NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE bodies (offset INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE cursors (name TEXT, template TEXT, done INTEGER NOT NULL, PRIMARY KEY (name, template)) WITHOUT ROWID;
+CREATE TABLE ends (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+INSERT INTO ends VALUES (1, 0);
+PRAGMA application_id=1297369649;
+PRAGMA user_version=1;
+COMMIT;
+"""
+PRAGMAS = """
+PRAGMA synchronous=FULL;
+PRAGMA wal_autocheckpoint=2048;
+PRAGMA journal_size_limit=67108864;
+PRAGMA secure_delete=OFF;
+PRAGMA cell_size_check=ON;
+"""
+BODY = "SELECT body, checksum FROM bodies JOIN batches USING (offset) WHERE offset = ?"
+CURSORS = "SELECT name, template, done FROM cursors"
+KNOWN = frozenset(map(str, Template))
+BATCHES = "SELECT * FROM batches ORDER BY offset"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A batch as it is stored."""
+
+    record: Record
+    checksum: int
+    body: bytes
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a file holds, but for the bodies."""
+
+    end: int = 0
+    records: list[tuple[Record, int]] = field(default_factory=list)
+    """Each with its checksum."""
+    cursors: dict[str, dict[Template, int]] = field(default_factory=dict)
+
+
+def stored(record: Record, body: bytes) -> Stored:
+    """Give the batch as it is stored, with its checksum."""
+    return Stored(record, _checksum(record, body), body)
+
+
+def checked(record: Record, body: object, checksum: object) -> bytes | None:
+    """Give the body if it, and what is known of it, is what was written."""
+    return body if isinstance(body, bytes) and _checksum(record, body) == checksum else None
+
+
+def _checksum(record: Record, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(repr(row_of(record)).encode()))
+
+
+def contents(database: sqlite3.Connection) -> Contents:
+    """Read everything but the bodies. Raises sqlite3.Error, and ValueError when it is not what was written."""
+    found = Contents()
+    for name, template, done in database.execute(CURSORS):
+        if template in KNOWN:
+            found.cursors.setdefault(name, {})[Template(template)] = done
+    for row in database.execute("SELECT * FROM batches ORDER BY offset"):
+        found.records.append((record_of(row), row[5]))
+    (found.end,) = database.execute("SELECT last FROM ends").fetchone() or (0,)
+    return found
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """Make a record of a row of `batches`. Raises ValueError when it can't be one."""
+    offset, template, rows, size, appended_ns, checksum = row
+    if not all(isinstance(number, int) for number in (offset, rows, size, appended_ns, checksum)):
+        raise ValueError("a batch is not described by numbers")
+    return Record(offset, Template(template), rows, size, appended_ns)
+
+
+def row_of(record: Record) -> tuple[int, str, int, int, int]:
+    """Give the record's row of `batches`, but for the checksum."""
+    return (record.offset, record.template.value, record.rows, record.size_bytes, record.appended_ns)
