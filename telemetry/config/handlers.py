@@ -1,28 +1,29 @@
 """A handler: a configured adapter, its options validated by the adapter's own model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from telemetry.batch import Template
 from telemetry.config.section import Section
 from telemetry.discovery import adapters
-from telemetry.options import Loading, Seconds
+from telemetry.options import Bytes, Loading, Seconds
+from telemetry.plugin import Adapter, Scraped
 
-if TYPE_CHECKING:
-    from telemetry.plugin import Adapter
-
-__all__ = ["Context", "DeliverySettings", "HandlerSettings", "handler_settings", "settings_class"]
+__all__ = ["Context", "DeliverySettings", "HandlerSettings", "fit_together", "handler_settings", "settings_class"]
 
 
 @dataclass(frozen=True)
 class Context(Loading):
-    """What validation of our file may look at: for handlers, the adapters installed."""
+    """What validation of our file may look at: for handlers, the adapters installed; for rules, the handlers."""
 
-    adapters: "Mapping[str, type[Adapter]]"
+    adapters: Mapping[str, type[Adapter]]
+    handlers: Mapping[str, frozenset[Template]] | None = None
+    """What each accepts; None where the file names none."""
 
 
 class DeliverySettings(Section):
@@ -37,29 +38,85 @@ class DeliverySettings(Section):
     max_backoff_s: Seconds = Field(
         30.0, alias="max_backoff", ge=0.001, le=86400, description="The longest pause between retries."
     )
+    max_retry_after_s: Seconds = Field(
+        300.0, alias="max_retry_after", ge=0.001, le=86400,
+        description="The longest pause that the sink may ask for (Retry-After).",
+    )  # fmt: skip
+    concurrency: int = Field(
+        1, ge=1, le=64, description="Batches handed over at the same time; above 1 they may arrive out of order."
+    )
+    max_rows: int | None = Field(
+        None, ge=1, le=10_000_000,
+        description="Rows in one export; larger batches are split. null: as many as the adapter takes.",
+    )  # fmt: skip
+    max_bytes: Bytes | None = Field(
+        None, ge=1024, le=1 << 40,
+        description="Size of one export, as the rows take in memory. null: as much as the adapter takes.",
+    )  # fmt: skip
+    open_circuit_after: int = Field(
+        10, ge=1, le=1_000_000,
+        description="After so many failures in a row the sink is only probed, one batch at a time, at the longest "
+        "pause.",
+    )  # fmt: skip
+    on_full: Literal["block", "drop_oldest"] | None = Field(
+        None,
+        description="What happens when the journal is full of what this handler has yet to take. null: as "
+        "journal.on_full says.",
+    )
 
 
 class HandlerSettings(Section):
     """What all handlers have; each adapter's handlers are of a subclass that has the adapter's options besides."""
 
-    _adapter_class: ClassVar["type[Adapter]"]
+    _adapter_class: ClassVar[type[Adapter]]
 
     adapter: str = Field(description="Name of the adapter.")
     delivery: DeliverySettings = Field(default_factory=DeliverySettings, description="How batches are handed over.")
 
-    def make(self) -> "Adapter":
+    def make(self) -> Adapter:
         """Make the adapter. Made anew at each call, not entered."""
         config = self._adapter_class.Config
         options = {name: getattr(self, name) for name in config.model_fields}
         # Validated already; validating again would resolve secrets twice.
         return self._adapter_class(config.model_construct(self.model_fields_set & options.keys(), **options))  # type: ignore[call-arg]
 
+    @property
+    def accepts(self) -> frozenset[Template]:
+        """The templates that the adapter accepts."""
+        return frozenset(self._adapter_class.accepts)
 
+    @property
+    def scraped(self) -> bool:
+        """Whether the adapter writes the page that Prometheus fetches."""
+        return issubclass(self._adapter_class, Scraped)
+
+    def adapter_settings(self) -> "HandlerSettings":
+        """Give what the adapter is made of: all but how batches are handed over."""
+        return self.model_copy(update={"delivery": DeliverySettings()})
+
+    def secrets(self) -> frozenset[str]:
+        """Give every secret among the options, however deep: what must be masked in the adapter's messages."""
+        return frozenset(_secrets(dict(self)))
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        yield from _secrets(dict(value))
+    elif isinstance(value, Mapping):
+        yield from _secrets(list(value.values()))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from _secrets(each)
+
+
+_BUILT_IN = "edges"
 _RESERVED = frozenset(dir(HandlerSettings)) | HandlerSettings.model_fields.keys()
 
 
 @cache
-def settings_class(adapter: "type[Adapter]") -> type[HandlerSettings]:
+def settings_class(adapter: type[Adapter]) -> type[HandlerSettings]:
     """Give the settings of a handler with that adapter. Raises TypeError when an option's name is taken."""
     taken = sorted((_RESERVED - set(dir(BaseModel))) & adapter.Config.model_fields.keys())
     if taken:
@@ -73,6 +130,19 @@ def settings_class(adapter: "type[Adapter]") -> type[HandlerSettings]:
         "model_config": ConfigDict(**{**adapter.Config.model_config, **HandlerSettings.model_config}),
     }
     return type(f"{adapter.__name__}Handler", (HandlerSettings, adapter.Config), namespace)
+
+
+def fit_together(handlers: Mapping[str, HandlerSettings]) -> Mapping[str, HandlerSettings]:
+    """Refuse two handlers whose adapters would write the same page, and one with the name of the built-in handler."""
+    if _BUILT_IN in handlers:
+        raise PydanticCustomError("name", "edges is the handler that is built in; give yours another name")
+    scraped = [name for name, handler in handlers.items() if handler.scraped]
+    if len(scraped) > 1:
+        names = " and ".join(scraped)
+        raise PydanticCustomError(
+            "twice", "{names} would both write the page /metrics; keep one of them", {"names": names}
+        )
+    return handlers
 
 
 def handler_settings() -> BeforeValidator:
@@ -95,7 +165,7 @@ def _validate(value: object, info: ValidationInfo) -> object:
     return cls.model_validate(value, context=info.context, by_alias=True, by_name=by_name)
 
 
-def _settings_class_named(name: str, installed: "Mapping[str, type[Adapter]]") -> type[HandlerSettings]:
+def _settings_class_named(name: str, installed: Mapping[str, type[Adapter]]) -> type[HandlerSettings]:
     if name not in installed:
         known = {"adapter": repr(name), "installed": ", ".join(installed) or "none"}
         raise PydanticCustomError("unknown_adapter", "no adapter {adapter} is installed; there are: {installed}", known)

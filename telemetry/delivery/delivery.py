@@ -1,0 +1,235 @@
+"""From the journal to one handler: read, hand over, commit in order, account for every row."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from random import Random
+
+from telemetry.batch import Template
+from telemetry.delivery.account import Account, Counts
+from telemetry.delivery.condition import Condition
+from telemetry.delivery.consignment import Consignment
+from telemetry.delivery.courier import Courier
+from telemetry.delivery.gauges import Gauges
+from telemetry.delivery.letters import Letters
+from telemetry.delivery.rate import Rate
+from telemetry.delivery.splitting import limits_of
+from telemetry.delivery.status import State, Status
+from telemetry.delivery.terms import Terms
+from telemetry.journal import Journal
+from telemetry.plugin import Adapter
+from telemetry.rules import Select, everything
+from telemetry.selfmetrics import SelfMetrics
+
+__all__ = ["Delivery"]
+
+_POLL_S = 0.01
+
+
+class Delivery:
+    """Feeds one handler: `run` until cancelled. A batch is committed once each of its rows has found its fate.
+
+    `run` may be cancelled at any await: what is counted then is done, what is not will be offered again. It may be
+    run again, and goes on in the middle of a batch. `templates`: those that its rules may choose rows of; None means
+    all that the adapter accepts. `adapter`, `select`, `terms` and `dead_letters` may be replaced
+    at any time; a new concurrency counts from the next run on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        adapter: Adapter,
+        journal: Journal,
+        metrics: SelfMetrics,
+        terms: Terms | None = None,
+        *,
+        templates: Collection[Template] | None = None,
+        select: Select = everything,
+        dead_letters: Letters | None = None,
+        secrets: Collection[str] = (),
+        random: Random | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.name = name
+        self.journal = journal
+        self.metrics = metrics
+        self._clock_ns = clock_ns
+        self._counts, self._gauges = Counts(name, metrics), Gauges(name, metrics)
+        self._gauges.begin()
+        self._condition = Condition(name, secrets, clock_ns)
+        self._courier = Courier(
+            adapter=adapter,
+            counts=self._counts,
+            condition=self._condition,
+            terms=terms or Terms(),
+            select=select,
+            keep=dead_letters,
+            random=random or Random(),  # noqa: S311 - jitter, no secret
+            sleep=sleep,
+        )
+        self._dead_letters = dead_letters
+        self._hand: dict[int, Consignment] = {}
+        self._queue: deque[Consignment] = deque()
+        self._reading = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._rate = Rate()
+        self._after = self._committed = journal.attach(
+            name, adapter.accepts if templates is None else templates, self.terms.on_full
+        )
+
+    @property
+    def adapter(self) -> Adapter:
+        """The sink's end."""
+        return self._courier.adapter
+
+    @adapter.setter
+    def adapter(self, adapter: Adapter) -> None:
+        self._courier.adapter = adapter
+
+    @property
+    def select(self) -> Select:
+        """What the handler's rules choose."""
+        return self._courier.select
+
+    @select.setter
+    def select(self, select: Select) -> None:
+        self._courier.select = select
+
+    @property
+    def terms(self) -> Terms:
+        """How it is served."""
+        return self._courier.terms
+
+    @terms.setter
+    def terms(self, terms: Terms) -> None:
+        self._courier.terms = terms
+
+    @property
+    def dead_letters(self) -> Letters | None:
+        """Where rejected rows are kept; None drops them."""
+        return self._dead_letters
+
+    @dead_letters.setter
+    def dead_letters(self, letters: Letters | None) -> None:
+        self._dead_letters = self._courier.keep = letters
+
+    @property
+    def last_error(self) -> str:
+        """What the last failed export said; it stays."""
+        return self._condition.last_error
+
+    async def run(self) -> None:
+        """Deliver for ever. Between its awaits the account is always balanced."""
+        self._reading, self._room = asyncio.Lock(), asyncio.Event()
+        self._queue = deque(one for one in self._hand.values() if not one.done)
+        await self._commit()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.terms.concurrency):
+                group.create_task(self._work())
+
+    async def delivered(self) -> None:
+        """Wait until nothing is pending and all of it is committed."""
+        while self.journal.pending_rows(self.name):
+            await asyncio.sleep(_POLL_S)
+
+    def retire(self) -> int:
+        """End the handler for good, when `run` has ended; gives the rows that nobody will deliver now, and counts them.
+
+        Its account can't be asked for afterwards.
+        """
+        pending = self.account().pending
+        self.journal.detach(self.name)
+        if pending:
+            self._counts.drop(pending, "handler_removed")
+        self._hand.clear()
+        self._gauges.end()
+        return pending
+
+    def account(self) -> Account:
+        """Where the handler's rows are now; sets its gauges too."""
+        journal, name = self.journal, self.name
+        self._counts.lose(journal.losses(name))
+        in_hand = self._hand.values()
+        pending = journal.pending_rows(name) - sum(one.settled_rows for one in in_hand)
+        account = self._counts.account(journal.offered_rows(name), pending)
+        self._gauges.account(account, self._lag_batches(), self._lag_s())
+        self._rate.update(account.settled, self._clock_ns())
+        if self._dead_letters is not None:
+            self._dead_letters.measure()
+        return account
+
+    def status(self) -> Status:
+        """How the handler stands, for people."""
+        account = self.account()
+        limits = limits_of(self.adapter, self.terms.limits)
+        return Status(
+            handler=self.name,
+            adapter=type(self.adapter).__name__,
+            templates=tuple(sorted(self.adapter.accepts)),
+            state=self._state(account.pending),
+            cursor=self._committed,
+            lag_batches=self._lag_batches(),
+            lag_s=self._lag_s(),
+            in_hand=len(self._hand),
+            rate_rows_per_s=self._rate.per_s,
+            consecutive_failures=self._courier.breaker.failures,
+            last_error=self._condition.last_error,
+            last_error_ns=self._condition.last_error_ns,
+            account=account,
+            concurrency=self.terms.concurrency,
+            max_rows=limits.rows,
+            max_bytes=limits.size_bytes,
+            dead_letters=self._dead_letters.place if self._dead_letters else None,
+        )
+
+    def _state(self, pending: int) -> State:
+        if self._courier.breaker.open:
+            return "circuit_open"
+        if self._courier.breaker.failures:
+            return "retrying"
+        return "delivering" if pending else "idle"
+
+    def _lag_batches(self) -> int:
+        done = sum(one.done for one in self._hand.values())
+        return self.journal.pending_batches(self.name) - done
+
+    def _lag_s(self) -> float:
+        oldest_ns = self.journal.oldest_pending_ns(self.name)
+        return 0.0 if oldest_ns is None else max(0.0, (self._clock_ns() - oldest_ns) / 1e9)
+
+    async def _work(self) -> None:
+        while True:
+            one = await self._next()
+            await self._courier.deliver(one)
+            await self._commit()
+
+    async def _next(self) -> Consignment:
+        """Give the next consignment that nobody works on, reading more when there is none."""
+        async with self._reading:
+            while not self._queue:
+                await self._read()
+            return self._queue.popleft()
+
+    async def _read(self) -> None:
+        while len(self._hand) >= self.terms.window:
+            self._room.clear()
+            await self._room.wait()
+        limit = min(self.terms.read_limit, self.terms.window - len(self._hand))
+        for offset, batch in await self.journal.read(self.name, self._after, limit):
+            self._hand[offset] = one = Consignment.of(offset, batch)
+            self._queue.append(one)
+            self._after = offset
+
+    async def _commit(self) -> None:
+        """Let go of what is done, as far as nothing before it is still on its way."""
+        committed = self._committed
+        while self._hand and (first := next(iter(self._hand.values()))).done:
+            del self._hand[first.offset]
+            committed = first.offset
+        if committed != self._committed:
+            self._committed = committed
+            self._room.set()
+            # No await before the journal has taken it: what is neither in hand nor pending would be missing.
+            await self.journal.commit(self.name, committed)
