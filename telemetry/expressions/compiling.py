@@ -118,9 +118,13 @@ class _Compiler:
             self.fail(position, f"{name} is {self.vocabulary[name]}, which expressions can't read")
         self.reads.add(name)
         column = pl.col(name)
-        return Term(position, kind, column if self.vocabulary[name] == kind.dtype else column.cast(kind.dtype))
+        as_is = kind.fields is not None or self.vocabulary[name] == kind.dtype
+        return Term(position, kind, column if as_is else column.cast(kind.dtype))
 
     def _looked_up(self, position: int, term: Term, key: str) -> Term:
+        if (fields := term.kind.fields) is not None:
+            there = term.column.struct.field(key) if key in fields else pl.lit(None, pl.String)
+            return Term(position, STRING, there)
         if term.kind is not MAP:
             hint = "only maps have keys: request.headers, source.labels, …"
             self.fail(position, f'{term.kind} has no key "{key}"', hint)
@@ -177,6 +181,8 @@ class _Compiler:
         if isinstance(right, Items):
             return Term(position, BOOL, self._in_list(self.term(left), [self.term(item) for item in right.items]))
         within = self.term(right)
+        if within.kind.fields is not None:
+            return Term(position, BOOL, self._looked_up(position, within, self._key(left)).column.is_not_null())
         if within.kind is MAP:
             return Term(position, BOOL, string_maps.has_key(within.column, self._key(left)))
         term = self.term(left)

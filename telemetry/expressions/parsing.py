@@ -8,7 +8,7 @@ from telemetry.expressions.faults import ExpressionError
 from telemetry.expressions.literals import value_of
 from telemetry.expressions.tree import Call, Constant, Ident, Index, Items, Node, Select
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "parse"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "parse", "terms"]
 
 _Tree: TypeAlias = Any  # lark's, whose children are trees and tokens alike
 
@@ -34,6 +34,20 @@ def parse(text: str) -> Node:
     if not text.strip():
         raise ExpressionError(text, 0, "the expression is empty", "write true to match everything")
     return _Reader(text).node(_grammar()(text), 0)
+
+
+def terms(text: str) -> tuple[str, ...]:
+    """Split `text` at its outermost `&&`, for who wants to know which of its terms failed. Raises as `parse` does."""
+    parse(text)
+    tree = _unwrapped(_grammar()(text))
+    parts = _chain(tree) if tree.data == "conditionaland" else iter((tree,))
+    return tuple(text[part.meta.start_pos : part.meta.end_pos] for part in parts)
+
+
+def _unwrapped(tree: _Tree) -> _Tree:
+    while tree.data == "paren_expr" or (tree.data in _WRAPPERS and len(tree.children) == 1):
+        tree = tree.children[0]
+    return tree
 
 
 @cache
@@ -74,8 +88,7 @@ class _Reader:
         self.text = text
 
     def node(self, tree: _Tree, depth: int) -> Node:
-        while tree.data == "paren_expr" or (tree.data in _WRAPPERS and len(tree.children) == 1):
-            tree = tree.children[0]
+        tree = _unwrapped(tree)
         if depth > MAX_DEPTH:
             raise ExpressionError(self.text, tree.meta.start_pos, f"nested deeper than {MAX_DEPTH}", "split the rule")
         read = getattr(self, f"_{tree.data}", self._unsupported)

@@ -37,6 +37,8 @@ def _parts() -> Iterator[tuple[str, _Part]]:
     yield "getDate", count(lambda a: a.dt.day())
     yield "getDayOfMonth", count(lambda a: a.dt.day(), 1)
     yield "getDayOfWeek", lambda a: a.dt.weekday().cast(pl.Int64) % 7
+    yield "getDayOfYear", count(lambda a: a.dt.ordinal_day(), 1)
+    yield "getMilliseconds", count(lambda a: a.dt.millisecond())
     yield "getHours", count(lambda a: a.dt.hour())
     yield "getMinutes", count(lambda a: a.dt.minute())
     yield "getSeconds", count(lambda a: a.dt.second())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Groups", "group"]
+__all__ = ["Groups", "Ints", "group"]
 
 Ints = npt.NDArray[np.int64]
 _ROOM = 1 << 62
@@ -28,6 +28,12 @@ class Groups:
     def sum(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Sum a value per group."""
         return np.bincount(self.of_row, weights=values, minlength=len(self)).astype(np.float64)
+
+    def last(self, values: npt.NDArray[np.float64], present: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Give each group's last value that is present; NaN where none is."""
+        latest = np.full(len(self), np.nan)
+        latest[self.of_row[present]] = values[present]
+        return latest
 
     def histogram(
         self, values: npt.NDArray[np.float64], present: npt.NDArray[np.bool_], bounds: npt.NDArray[np.float64]

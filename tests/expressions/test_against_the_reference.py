@@ -36,7 +36,7 @@ REFERENCE = cel.NewEnv(
     extensions=[ext_strings.ExtStrings()],
 )
 
-TEXTS = st.text("abA1Ä.", max_size=4)
+TEXTS = st.text("abA1Ä. ", max_size=4)
 LITERALS = {
     "int": st.sampled_from(["0", "1", "-1", "2", "7", "500", "-9223372036854775808", "9223372036854775807", "0x1F"]),
     "uint": st.sampled_from(["0u", "1u", "7u", "18446744073709551615u"]),
@@ -56,7 +56,9 @@ FORMS = {
         "(int + int)", "(int - int)", "(int * int)", "(int / int)", "(int % int)", "-(int)", "int(double)",
         "int(uint)", "int(string)", "size(string)", "string.size()", "size(headers)", "int(timestamp)",
         "timestamp.getHours()", "timestamp.getDayOfWeek()", "timestamp.getMonth()", "timestamp.getDate()",
-        "timestamp.getDayOfMonth()", "timestamp.getFullYear()", "duration.getSeconds()", "duration.getMinutes()",
+        "timestamp.getDayOfMonth()", "timestamp.getDayOfYear()", "timestamp.getMilliseconds()",
+        "timestamp.getFullYear()", "duration.getSeconds()", "duration.getMinutes()", "string.indexOf(string)",
+        'size(string.split("a"))',
     ],
     "uint": ["(uint + uint)", "(uint - uint)", "(uint * uint)", "(uint / uint)", "(uint % uint)", "uint(int)"],
     "double": [
@@ -64,13 +66,15 @@ FORMS = {
     ],
     "string": [
         "(string + string)", "string.lowerAscii()", "string.upperAscii()", 'headers["a"]', "headers.b", "string(int)",
-        "string(bool)",
+        "string(bool)", "string.trim()", "string.substring(int)", "string.substring(int, int)", "string.charAt(int)",
+        'string.replace("a", "Ä")',
     ],
     "bool": [
         "(bool && bool)", "(bool || bool)", "(bool && bool && bool)", "(bool || bool || bool)", "!bool",
         "string.startsWith(string)", "string.endsWith(string)", "string.contains(string)", 'string.matches("^a|1$")',
-        '("a" in headers)', "(string in [string, string])", "(string in ['a', 'A1'])", "(int in [1, 500])",
-        "(int in [int, 7])", "(double in [double, 2.0])", "(int in [])", "has(headers.a)",
+        '("a" in headers)', '(string in string.split("1"))',
+        "(string in [string, string])", "(string in ['a', 'A1'])",
+        "(int in [1, 500])", "(int in [int, 7])", "(double in [double, 2.0])", "(int in [])", "has(headers.a)",
         *(f"has({name})" for name in VOCABULARY),
         *(f"({kind} {operator} {kind})" for kind in ORDERED for operator in ("==", "!=", "<", "<=", ">", ">=")),
     ],
