@@ -1,25 +1,27 @@
-"""What the service is made of: its parts from its settings, nothing started yet."""
+"""What lives as long as the service, whatever its configuration becomes: nothing started yet."""
 
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+from itertools import count
+from types import TracebackType
+from typing import Self
 
-from telemetry.batch import SCHEMAS, Template
-from telemetry.catalog_operations import CatalogOperations
+import structlog
+from fastapi import APIRouter
+
+from telemetry.batch import Batch
 from telemetry.config import Settings
-from telemetry.explain import Explainer
-from telemetry.expressions import compile  # noqa: A004 - the verb of that room
+from telemetry.envoy_metrics import EnvoyMetrics, StatsWork
+from telemetry.feed import Feed
+from telemetry.http.asking import Mesh
 from telemetry.journal.memory import MemoryJournal
+from telemetry.journal.sqlite import SqliteJournal
 from telemetry.mesh.resolve import Resolver
-from telemetry.pipeline import Pipeline, Wanted
-from telemetry.plugin import Processor
+from telemetry.mesh_api import edge_store, mesh_routers
+from telemetry.pipeline import Pipeline
 from telemetry.processors.connections import Connections
-from telemetry.processors.contexts import Contexts, peer_columns
-from telemetry.processors.endings import Outcome
-from telemetry.processors.normalise import Normalise
-from telemetry.processors.outcome import KNOWN, Override
-from telemetry.processors.redaction import Redaction
-from telemetry.processors.signals import Signals
 from telemetry.receivers import access_logs
 from telemetry.receivers.access_logs import AccessLogs
 from telemetry.receivers.coalesce import Coalescer
@@ -29,27 +31,51 @@ from telemetry.selfmetrics import SelfMetrics
 
 __all__ = ["Assembly"]
 
+log = structlog.get_logger(__name__)
+
+Show = Callable[[Sequence[Batch]], None]
+
 
 class Assembly:
-    """The parts that live as long as the service. Made within the event loop that will run them.
+    """The parts that a reload leaves alone. Made within the event loop that will run them; entered, they work.
 
     Raises ConfigError with every fault of the catalog, StartError when an extra is missing.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._started_ns = time.time_ns()
+        self.started_ns = time.time_ns()
+        self.numbers = count(1)
+        self.seed = secrets.randbits(64)
         self.metrics = SelfMetrics()
-        self.journal = MemoryJournal(max_bytes=settings.journal.max_bytes, on_full=settings.journal.on_full)
+        self.journal = self._make_journal()
         self.registers = Registers(settings.mesh, self.metrics)
-        self.addresses = self.registers.addresses
         self.resolver = Resolver(
-            self.addresses, settings.mesh.default_cluster, settings.mesh.dialect, services=self._service_of_host
+            self.registers.addresses,
+            settings.mesh.default_cluster,
+            settings.mesh.dialect,
+            services=self._service_of_host,
         )
-        self.contexts = self._make_contexts()
-        self.connections = Connections(started_ns=self._started_ns)
-        self.redaction = Redaction(settings.redaction) if settings.redaction.enabled else None
+        self.connections = Connections(started_ns=self.started_ns)
         self.coalescer = self._make_coalescer()
+        self.edges = edge_store(settings.edges)
+        self.envoys = self._make_envoys()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            if isinstance(self.journal, SqliteJournal):
+                await stack.enter_async_context(self.journal)
+            if self._settings.edges.enabled:
+                await stack.enter_async_context(self.edges)
+            await stack.enter_async_context(self.registers)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
 
     def receiver(self) -> Server:
         """Give the gRPC server, which feeds the coalescer."""
@@ -61,26 +87,43 @@ class Assembly:
             max_streams_per_peer=grpc.max_streams_per_peer,
             learn=self.resolver.learn,
         )
-        return Server(grpc, {access_logs.METHOD: logs.stream})
+        methods = {access_logs.METHOD: logs.stream}
+        if self.envoys is None:
+            return Server(grpc, methods)
+        return Server(grpc, {**methods, **self.envoys.methods}, hard_limit_bytes=self.envoys.hard_limit_bytes)
 
-    def pipeline(self, templates: Collection[Template]) -> Pipeline:
-        """Give the pipeline that makes these templates, which are what the handlers accept."""
-        entries = Template.LOGENTRY in templates
-        processors = list(self._processors(entries=entries))
-        read = SCHEMAS[Template.LOGENTRY] if entries else {name for each in processors for name in each.reads}
-        return Pipeline(
-            Normalise(self.contexts, read, self._overrides()),
-            processors,
-            self._wanted(),
-            self.metrics,
-            templates=templates,
-            receiver=self._settings.receiver.name,
-            epoch=self._started_ns,
+    def feed(self, pipeline: Pipeline, show: Show) -> Feed[Pipeline]:
+        """Give what takes entries through the pipeline into the journal, and shows what came of them."""
+        return Feed(self.coalescer, pipeline, self.journal, self.metrics.rejected.labels("pipeline_error"), show)
+
+    def stats_feed(self, show: Show) -> Feed[StatsWork] | None:
+        """Give what takes Envoys' own metrics into the journal; None where nobody wants them."""
+        return self.envoys.feed(self.journal, show) if self.envoys else None
+
+    def mesh_routers(self) -> list[APIRouter]:
+        """Give the routes that answer questions about the mesh, where edges are kept."""
+        if not self._settings.edges.enabled:
+            return []
+        return mesh_routers(
+            Mesh(self.edges, self.registers.catalog, headroom=self.envoys.breakers if self.envoys else None)
         )
 
-    def explainer(self) -> Explainer:
-        """Give an explainer that knows the addresses that the pipeline knows."""
-        return Explainer(self._make_contexts(), self._wanted())
+    def close_receivers(self) -> None:
+        """Take no more; what waits can still be fed."""
+        self.coalescer.close()
+        if self.envoys:
+            self.envoys.coalescer.close()
+
+    def forget_all_but(self, handlers: Collection[str]) -> None:
+        """Let go of what the journal holds for handlers that there are no more; counted, and said."""
+        for name in sorted(set(self.journal.cursors) - set(handlers)):
+            rows = self.journal.detach(name)
+            self.metrics.dropped.labels(name, "handler_removed").inc(rows)
+            log.warning("the journal kept rows for a handler that is gone; they are given up", handler=name, rows=rows)
+
+    def not_ready(self) -> dict[str, str]:
+        """Give what keeps these parts from their work, by part."""
+        return {**self.registers.not_ready(), **self.journal.problems()}
 
     def measure(self) -> None:
         """Bring the gauges of these parts up to date."""
@@ -88,42 +131,35 @@ class Assembly:
         metrics.pending_bytes.set(self.coalescer.pending_bytes)
         metrics.journal_bytes.set(self.journal.size_bytes)
         metrics.journal_batches.set(len(self.journal))
-        metrics.contexts.set(len(self.contexts))
-        metrics.raise_to(metrics.contexts_resolved, self.contexts.resolved_total)
+        metrics.journal_problems.set(len(self.journal.problems()))
         metrics.connections.set(len(self.connections))
         metrics.raise_to(metrics.connections_forgotten, self.connections.forgotten_total)
-        if self.redaction:
-            for rule, count in self.redaction.counts.items():
-                metrics.raise_to(metrics.redacted.labels(rule), count)
         self.registers.measure()
+        if self.envoys:
+            self.envoys.measure()
 
-    def _overrides(self) -> list[Override]:
-        return [(compile(rule.match, KNOWN).expression, Outcome(rule.outcome)) for rule in self._settings.outcomes]
-
-    def _processors(self, *, entries: bool) -> Iterator[Processor]:
-        """Give the processors in their order. What only entries show is made only where they are wanted."""
-        yield self.connections
-        # Redaction comes first: what must not be stored must not become an operation's name either.
-        if entries and self.redaction:
-            yield self.redaction
-        if entries and self._settings.operations.enabled:
-            yield CatalogOperations(self._settings.operations, self.registers.catalog)
-        yield Signals(seed=secrets.randbits(64), started_ns=self._started_ns)
+    def _make_envoys(self) -> EnvoyMetrics | None:
+        if not self._settings.receiver.metrics.enabled:
+            return None
+        return EnvoyMetrics(self._settings, self.metrics, self.resolver, epoch=self.started_ns, numbers=self.numbers)
 
     def _service_of_host(self, host: str) -> tuple[str, str | None] | None:
         """Give name and namespace of a host's service, where the catalog has it."""
         service = self.registers.catalog.service_of_host(host)
         return (service.name, service.namespace) if service else None
 
-    def _make_contexts(self) -> Contexts:
-        peers = peer_columns(self._settings.receiver.access_logs.filter_state)
-        catalog = self.registers.catalog
-        return Contexts(
-            self.resolver,
-            self.addresses,
-            seed=secrets.randbits(64),
-            peers=peers,
-            generation=lambda: catalog.generation,
+    def _make_journal(self) -> MemoryJournal | SqliteJournal:
+        settings = self._settings.journal
+        if settings.path is None:
+            return MemoryJournal(max_bytes=settings.max_bytes)
+        return SqliteJournal(
+            settings.path,
+            self.metrics,
+            max_bytes=settings.max_bytes,
+            max_age_s=settings.max_age_s,
+            retention_s=settings.retention_s,
+            retain=settings.retain,
+            tail_bytes=settings.tail_bytes,
         )
 
     def _make_coalescer(self) -> Coalescer:
@@ -134,7 +170,3 @@ class Assembly:
             max_pending_bytes=limits.max_pending_bytes,
             clock_ns=time.time_ns,
         )
-
-    def _wanted(self) -> Wanted:
-        logs = self._settings.receiver.access_logs
-        return Wanted(logs.request_headers, logs.response_headers, logs.response_trailers, logs.filter_state)

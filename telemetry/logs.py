@@ -2,6 +2,9 @@
 
 import json
 import logging
+import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -9,7 +12,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from telemetry.printable import printable
 
-__all__ = ["configure"]
+__all__ = ["Sparing", "configure"]
+
+_MINUTE_S = 60.0
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -24,10 +29,13 @@ def configure(
     level: Literal["debug", "info", "warning", "error"],
     style: Literal["auto", "console", "json"],
     stream: TextIO,
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send all logs of this process to `stream`: ours, and those of libraries that use `logging`.
 
-    `auto` means console on a terminal, JSON otherwise. Control characters in anything logged are escaped.
+    `auto` means console on a terminal, JSON otherwise. Control characters in anything logged are escaped. What of ours
+    comes again and again is left out (`Sparing`).
     """
     console = stream.isatty() if style == "auto" else style == "console"
     render = _for_people(colors=stream.isatty()) if console else [structlog.processors.JSONRenderer(_json)]
@@ -43,12 +51,41 @@ def configure(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            Sparing(clock),
             *_SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+class Sparing:
+    """Lets each event through up to so many times a minute, as strangers may cause some; then counts those left unsaid.
+
+    Their number stands with the first that is said again, as `unsaid`.
+    """
+
+    def __init__(self, clock: Callable[[], float], a_minute: int = 1000) -> None:
+        self._clock = clock
+        self._a_minute = a_minute
+        self._began_s = clock()
+        self._said: Counter[str] = Counter()
+        self._unsaid: Counter[str] = Counter()
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Pass the event on. Raises DropEvent when it has been said often enough."""
+        if self._clock() - self._began_s >= _MINUTE_S:
+            self._began_s = self._clock()
+            self._said.clear()
+        name = str(event.get("event"))
+        self._said[name] += 1
+        if self._said[name] > self._a_minute:
+            self._unsaid[name] += 1
+            raise structlog.DropEvent
+        if unsaid := self._unsaid.pop(name, 0):
+            event["unsaid"] = unsaid
+        return event
 
 
 def _for_people(*, colors: bool) -> list[Processor]:

@@ -1,33 +1,39 @@
-"""Lifetimes: what is started, in which order, and how it ends."""
+"""Lifetimes: start, reload, drain, stop."""
 
 import asyncio
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from typing import Any, Self, TypeVar
+from pathlib import Path
+from typing import Any, Self
 
 import structlog
 from fastapi import FastAPI
 
 from telemetry.assembly import Assembly
-from telemetry.batch import Batch
 from telemetry.boundary import boundary
-from telemetry.config import Settings
-from telemetry.delivery import Delivery, Patience
+from telemetry.composition import Composition
+from telemetry.config import Settings, load
+from telemetry.delivery import Delivery
+from telemetry.feed import Feed
+from telemetry.handlers import Handlers
 from telemetry.http.app import create_app
 from telemetry.http.explain import explain_router
 from telemetry.http.metrics import metrics_router
+from telemetry.http.pipelines import pipelines_router
+from telemetry.http.reload import reload_router
 from telemetry.http.server import HttpServer
-from telemetry.plugin import Scraped
+from telemetry.http.tap import tap_router
+from telemetry.pipeline import END_NS
+from telemetry.plugin import Adapter
+from telemetry.reload import Reloading
 from telemetry.selfmetrics import SelfMetrics
+from telemetry.tapping import Taps
 
 __all__ = ["Service", "serve"]
 
 log = structlog.get_logger(__name__)
-
-Argument = TypeVar("Argument")
 
 _TICK_S = 1.0
 # How long streams may go on after our goodbye: Envoy's default flush interval, so that what it has buffered comes.
@@ -38,25 +44,34 @@ class Service:
     """The whole program, made of its settings: `async with Service(settings)` runs it, leaving drains it.
 
     Entering raises StartError when an address is taken or a file can't be read. `failed` completes when a part of the
-    program ended that must not.
+    program ended that must not. With `path`, the file the settings are from, it takes changes of it while it runs;
+    `read` reads the file.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, path: Path | None = None, read: Callable[[Path], Settings] = load) -> None:
         self._settings = settings
-        self._parts = Assembly(settings)
-        self.deliveries: list[Delivery] = []
+        self._assembly = Assembly(settings)
+        self._composition = Composition(self._assembly, settings)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._receiver = self._parts.receiver()
+        self.reloading = Reloading(path, settings, self.apply, self.metrics, read) if path else None
+        self._handlers = Handlers(self._ended)
+        self._receiver = self._assembly.receiver()
+        self._taps = Taps()
+        self._one_change = asyncio.Lock()
         self._http = HttpServer(settings.http, self._app())
         self._stack = AsyncExitStack()
-        self._thread = ThreadPoolExecutor(1, "pipeline")
         self._tasks: list[asyncio.Task[None]] = []
         self._state = "starting"
 
     @property
     def metrics(self) -> SelfMetrics:
         """What we count about ourselves."""
-        return self._parts.metrics
+        return self._assembly.metrics
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The handlers' deliveries, in the order of the configuration."""
+        return self._handlers.deliveries
 
     @property
     def grpc_port(self) -> int:
@@ -71,22 +86,23 @@ class Service:
     def not_ready(self) -> dict[str, str]:
         """Give the reasons for not being ready, by part; empty when ready."""
         own = {} if self._state == "ready" else {"service": self._state}
-        return own | dict(self._parts.registers.not_ready())
+        return own | dict(self._assembly.not_ready())
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self.deliveries = [await self._enter(stack, name) for name in self._settings.handlers]
-            templates = {template for delivery in self.deliveries for template in delivery.adapter.accepts}
-            self._pipeline = self._parts.pipeline(templates)
-            await stack.enter_async_context(self._parts.registers)
+            await stack.enter_async_context(self._assembly)
+            stack.push_async_callback(self._handlers.stop)
+            await self._handlers.apply(await self._handlers.prepare(self._composition.outfits))
+            self._assembly.forget_all_but(self._composition.outfits)
+            self._feed = self._assembly.feed(self._composition.pipeline, self._taps.offer)
+            stats = self._assembly.stats_feed(self._taps.offer)
+            self._feeds: list[Feed[Any]] = [self._feed, stats] if stats else [self._feed]
+            for feed in self._feeds:
+                stack.callback(feed.close)
             stack.push_async_callback(self._http.stop)
             stack.push_async_callback(self._drain)
-            for work in (
-                self._feed(),
-                self._tick(),
-                self._keep_registers(),
-                *(delivery.run() for delivery in self.deliveries),
-            ):
+            self._feeding = [self._spawn(feed.run()) for feed in self._feeds]
+            for work in (self._tick(), self._keep_registers(), self._watch(), self._follow_taps()):
                 self._spawn(work)
             await self._receiver.start()
             await self._http.start()
@@ -103,61 +119,74 @@ class Service:
         self._state = "draining"
         await self._stack.aclose()
 
+    async def apply(self, settings: Settings) -> None:
+        """Run on these settings from now on: what is the same goes on, what differs is made anew.
+
+        Raises what the making raises, ConfigError or StartError mostly; nothing has changed then.
+        """
+        async with self._one_change:
+            composition = Composition(self._assembly, settings, self._composition, self._composition.tapped)
+            prepared = await self._handlers.prepare(composition.outfits)
+            composition.begin()
+            self._feed.use(composition.pipeline)
+            await self._handlers.apply(prepared)
+            self._composition = composition
+
     def _app(self) -> FastAPI:
-        routers = [metrics_router(self.metrics.registry, self._scraped), explain_router(self._parts.explainer())]
+        routers = [
+            metrics_router(self.metrics.registry, self._adapters),
+            explain_router(lambda: self._composition.explainer),
+            pipelines_router(
+                lambda: [delivery.status() for delivery in self.deliveries], self._assembly.journal.problems
+            ),
+            reload_router(self.reloading.reload if self.reloading else None),
+            tap_router(self._taps),
+            *self._assembly.mesh_routers(),
+        ]
         return create_app(routers=routers, ready=self.not_ready)
 
-    async def _enter(self, stack: AsyncExitStack, name: str) -> Delivery:
-        settings = self._settings.handlers[name]
-        adapter = await stack.enter_async_context(settings.make())
-        patience = Patience(
-            settings.delivery.deadline_s, settings.delivery.initial_backoff_s, settings.delivery.max_backoff_s
-        )
-        return Delivery(name, adapter, self._parts.journal, self.metrics, patience)
-
-    def _scraped(self) -> list[Scraped]:
+    def _adapters(self) -> dict[str, Adapter]:
         self._account()
-        return [delivery.adapter for delivery in self.deliveries if isinstance(delivery.adapter, Scraped)]
-
-    async def _feed(self) -> None:
-        """Take chunks through the pipeline into the journal, until the coalescer is closed and empty."""
-        while (chunk := await self._parts.coalescer.take()) is not None:
-            with boundary() as outcome:
-                await self._parts.journal.append(await self._in_thread(self._pipeline.run, chunk))
-            if outcome.error is not None:
-                self.metrics.rejected.labels("pipeline_error").inc(chunk.entries)
-                log.error(
-                    "a chunk of entries could not be processed; please report this",
-                    entries=chunk.entries,
-                    exc_info=outcome.error,
-                )
+        return {delivery.name: delivery.adapter for delivery in self.deliveries}
 
     async def _keep_registers(self) -> None:
-        await self._parts.registers.run()
+        await self._assembly.registers.run()
         # It returns at once where none is configured; no task of ours may end before the drain.
         await asyncio.Event().wait()
+
+    async def _watch(self) -> None:
+        if self.reloading:
+            await self.reloading.watch()
+        await asyncio.Event().wait()
+
+    async def _follow_taps(self) -> None:
+        """Make what somebody watches for as long as somebody does."""
+        while True:
+            await self._taps.changed.wait()
+            self._taps.changed.clear()
+            async with self._one_change:
+                if self._taps.templates != self._composition.tapped:
+                    self._composition = self._composition.watched(self._taps.templates)
+                    self._feed.use(self._composition.pipeline)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            await self._flush()
+            for feed in self._feeds:
+                await feed.flush(time.time_ns())
             self._account()
-
-    async def _flush(self) -> None:
-        await self._parts.journal.append(await self._in_thread(self._pipeline.flush, time.time_ns()))
-
-    async def _in_thread(self, call: Callable[[Argument], list[Batch]], argument: Argument) -> list[Batch]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, argument)
 
     def _account(self) -> None:
         for delivery in self.deliveries:
             delivery.account()
-        self._parts.measure()
+        self._assembly.measure()
+        self._composition.measure()
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Nothing that was started may end before the drain: a part that is gone must not go unnoticed."""
@@ -173,39 +202,41 @@ class Service:
             async with asyncio.timeout(self._settings.shutdown.deadline_s):
                 with boundary() as outcome:
                     await self._receiver.stop(_STREAM_GRACE_S)
-                    self._parts.coalescer.close()
-                    await self._tasks[0]
-                    await self._flush()
+                    self._assembly.close_receivers()
+                    await asyncio.gather(*self._feeding)
+                    for feed in self._feeds:
+                        await feed.flush(END_NS)
                 if outcome.error is not None:
                     log.error("not everything that was read could be processed", exc_info=outcome.error)
-                await self._delivered()
+                await self._handlers.delivered()
         except TimeoutError:
-            self.metrics.rejected.labels("shutdown").inc(self._parts.coalescer.pending_entries)
+            self.metrics.rejected.labels("shutdown").inc(self._assembly.coalescer.pending_entries)
             log.error(
                 "not everything was delivered in time; raise shutdown.deadline",
-                entries=self._parts.coalescer.pending_entries,
+                entries=self._assembly.coalescer.pending_entries,
                 rows={delivery.name: delivery.account().pending for delivery in self.deliveries},
             )
         finally:
+            self._taps.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._thread.shutdown(wait=False)
             self._account()
             log.info("stopped", **{delivery.name: str(delivery.account()) for delivery in self.deliveries})
 
-    async def _delivered(self) -> None:
-        while any(delivery.account().pending for delivery in self.deliveries):
-            await asyncio.sleep(0.01)
 
+async def serve(settings: Settings, path: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT, then drain; SIGHUP reads the file again.
 
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises StartError when it can't start, and whatever broke it later."""
+    Raises StartError when it can't start, and whatever broke it later.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Service(settings) as service:
+    async with Service(settings, path) as service:
+        # Without a file there is nothing to read; the default would end us.
+        loop.add_signal_handler(signal.SIGHUP, service.reloading.hang_up if service.reloading else lambda: None)
         stopped = asyncio.ensure_future(stop.wait())
         waiting: list[asyncio.Future[Any]] = [stopped, service.failed]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

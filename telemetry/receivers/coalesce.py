@@ -8,15 +8,21 @@ from typing import NamedTuple
 
 from telemetry.node import Node
 
-__all__ = ["Chunk", "Closed", "Coalescer"]
+__all__ = ["Chunk", "Closed", "Coalescer", "Overloaded"]
 
 
+# Streams that wait hold a message each, which flow control can't take back: so many times `max_pending_bytes` at most.
+_HELD_FACTOR = 4
 # The decoder counts bytes of a chunk in 32 bits, and takes no more than 256 MiB.
 _MAX_CHUNK_BYTES = 64 << 20
 
 
 class Closed(Exception):  # noqa: N818 - a state, not a mistake
     """Nothing more is taken: the service is shutting down."""
+
+
+class Overloaded(Exception):  # noqa: N818 - likewise
+    """So many streams wait with a message in hand that this one can't be held, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +32,27 @@ class Chunk:
     messages: list[bytes]
     nodes: list[int]
     distinct: list[Node]
-    entries: int
+    counts: list[int]
+    """Entries of each message."""
     received_ns: int
     """When the first of them was received."""
+
+    @property
+    def entries(self) -> int:
+        """Entries of all messages."""
+        return sum(self.counts)
+
+    def by_sender(self) -> "list[Chunk]":
+        """Give a chunk for each node's messages."""
+        theirs: dict[int, list[int]] = {}
+        for at, node in enumerate(self.nodes):
+            theirs.setdefault(node, []).append(at)
+        return [self._of(node, positions) for node, positions in theirs.items()]
+
+    def _of(self, node: int, positions: list[int]) -> "Chunk":
+        messages = [self.messages[at] for at in positions]
+        counts = [self.counts[at] for at in positions]
+        return Chunk(messages, [0] * len(positions), [self.distinct[node]], counts, self.received_ns)
 
 
 class _Waiting(NamedTuple):
@@ -60,12 +84,16 @@ class Coalescer:
         self._full = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._held_bytes = 0
         self.pending_bytes = 0
 
     async def put(self, message: bytes, node: Node, entries: int) -> None:
-        """Take a message of that many entries; waits while too much is pending. Raises Closed after close."""
-        while not self._room.is_set() and not self._closed:
-            await self._room.wait()
+        """Take a message of that many entries; waits while too much is pending.
+
+        Raises Closed after close, Overloaded when too many wait already.
+        """
+        if not self._room.is_set():
+            await self._wait(len(message))
         if self._closed:
             raise Closed
         due_s = asyncio.get_running_loop().time() + self._max_delay_s
@@ -96,22 +124,34 @@ class Coalescer:
         for event in (self._some, self._full, self._room):
             event.set()
 
+    async def _wait(self, size_bytes: int) -> None:
+        """Wait for room, or for the end, with that much in hand."""
+        if self._held_bytes + size_bytes > _HELD_FACTOR * self._max_pending_bytes:
+            raise Overloaded
+        self._held_bytes += size_bytes
+        try:
+            while not self._room.is_set() and not self._closed:
+                await self._room.wait()
+        finally:
+            self._held_bytes -= size_bytes
+
     def _cut(self) -> Chunk:
         """Take from the front, at least one message, at most max_entries entries otherwise."""
         messages: list[bytes] = []
         nodes: list[int] = []
+        counts: list[int] = []
         distinct: dict[Node, int] = {}
-        entries = 0
         received_ns = self._waiting[0].received_ns
-        size_bytes = 0
+        entries = size_bytes = 0
         while self._waiting and (not messages or self._fits(entries, size_bytes)):
             one = self._waiting.popleft()
             messages.append(one.message)
             nodes.append(distinct.setdefault(one.node, len(distinct)))
+            counts.append(one.entries)
             entries += one.entries
             size_bytes += len(one.message)
         self._account(-size_bytes, -entries)
-        return Chunk(messages, nodes, list(distinct), entries, received_ns)
+        return Chunk(messages, nodes, list(distinct), counts, received_ns)
 
     def _fits(self, entries: int, size_bytes: int) -> bool:
         """Whether the next message may join a chunk that has so much already."""

@@ -75,3 +75,16 @@ def test_what_strangers_send_cannot_command_a_terminal(style: str) -> None:
 def test_printable_text_shows_what_it_hides() -> None:
     assert printable("é\tok\n\x1b\u2028\ud800") == r"é" + "\t" + r"ok\n\x1b\u2028\ud800"
     assert printable("a\nb\r", keep_newlines=True) == "a\nb\\r"
+
+
+def test_what_comes_again_and_again_is_counted_and_left_out() -> None:
+    stream, now_s = io.StringIO(), [0.0]
+    logs.configure("info", "json", stream, clock=lambda: now_s[0])
+    for number in range(1500):
+        structlog.get_logger().info("envoy connected", node=str(number))
+    structlog.get_logger().info("something else")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["envoy connected"] * 1000 + ["something else"]
+    now_s[0] = 61.0
+    structlog.get_logger().info("envoy connected", node="again")
+    assert json.loads(stream.getvalue().splitlines()[-1])["unsaid"] == 500

@@ -192,3 +192,9 @@ def test_a_secret_that_refers_to_nothing_is_a_fault(tmp_path: Path) -> None:
         "the environment has no variable NO_SUCH_VARIABLE",
         f"can't read {tmp_path}/absent: No such file or directory",
     ]
+
+
+def test_two_handlers_cannot_write_one_page() -> None:
+    text = b"handlers: {one: {adapter: prometheus}, two: {adapter: prometheus}}"
+    with pytest.raises(ConfigError, match="one and two would both write the page /metrics"):
+        parse(text, "t.yaml", folder=Path())

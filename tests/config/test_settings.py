@@ -4,10 +4,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from telemetry.config import Address, CoalesceSettings, GrpcSettings, Settings
 from telemetry.config.loading import load, parse
+from telemetry.errors import ConfigError
+from tests.authority import Authority
 from tests.config.adapters import INSTALLED, Recorder
 
 ROOT = Path(__file__).parents[2]
@@ -59,13 +62,35 @@ def test_beyond_loopback_it_listens_when_told_so() -> None:
     assert settings('http: {address: "0.0.0.0:80", insecure: true}').http.address == Address("0.0.0.0", 80)
 
 
+TLS = 'receiver: {grpc: {address: "[::]:1", tls: {certificate: a.pem, key: %s, client_ca: %s}}}'
+
+
 def test_beyond_loopback_it_listens_with_certificates(tmp_path: Path) -> None:
-    for name in ("a.pem", "a.key", "ca.pem"):
-        (tmp_path / name).write_text("PEM")
-    text = 'receiver: {grpc: {address: "[::]:1", tls: {certificate: a.pem, key: a.key, client_ca: ca.pem}}}'
-    tls = settings(text, tmp_path).receiver.grpc.tls
+    Authority(tmp_path).issue("a")
+    tls = settings(TLS % ("a.key", "ca.pem"), tmp_path).receiver.grpc.tls
     assert tls is not None
     assert (tls.certificate, tls.client_ca) == (tmp_path / "a.pem", tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("key", "ca", "message"),
+    [
+        ("other.key", "ca.pem", "is not the key of"),
+        ("locked.key", "ca.pem", "is encrypted"),
+        ("text", "ca.pem", "are not a PEM certificate and key"),
+        ("a.key", "text", "holds no PEM certificates"),
+    ],
+)
+def test_certificates_that_do_not_work_are_faults(tmp_path: Path, key: str, ca: str, message: str) -> None:
+    authority = Authority(tmp_path)
+    for name in ("a", "other"):
+        authority.issue(name)
+    (tmp_path / "text").write_text("no PEM")
+    password = serialization.BestAvailableEncryption(b"password")
+    locked = authority.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, password)
+    (tmp_path / "locked.key").write_bytes(locked)
+    with pytest.raises(ConfigError, match=message):
+        settings(TLS % (key, ca), tmp_path)
 
 
 def test_header_names_are_read_in_lower_case() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry.node import Node
-from telemetry.receivers.coalesce import Closed, Coalescer
+from telemetry.receivers.coalesce import Chunk, Closed, Coalescer, Overloaded
 
 
 def node(name: str) -> Node:
@@ -23,8 +23,8 @@ def coalescer(max_delay_s=60.0, max_entries=1000, max_pending_bytes=1 << 20) -> 
 async def test_a_full_chunk_leaves_at_once():
     queue = coalescer(max_entries=3)
     a, b = node("a"), node("b")
-    for message, sender in ((b"1", a), (b"2", b), (b"3", a)):
-        await queue.put(message, sender, 1)
+    for content, sender in ((b"1", a), (b"2", b), (b"3", a)):
+        await queue.put(content, sender, 1)
     chunk = await asyncio.wait_for(queue.take(), 5)
     assert chunk.messages == [b"1", b"2", b"3"]
     assert [chunk.distinct[index] for index in chunk.nodes] == [a, b, a]
@@ -83,3 +83,29 @@ def test_every_message_comes_out_once_in_order_and_chunks_stay_small(sizes, max_
         assert queue.pending_bytes == 0
 
     asyncio.run(scenario())
+
+
+async def test_held_messages_are_bounded_too():
+    queue = coalescer(max_delay_s=0.001, max_pending_bytes=10)
+    await queue.put(b"x" * 10, node("a"), 1)
+    waiting = [asyncio.create_task(queue.put(b"y" * 10, node("b"), 1)) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await queue.put(b"z", node("c"), 1)
+    taken = 0
+    async with asyncio.timeout(5):
+        while taken < 50:
+            taken += sum(map(len, (await queue.take()).messages))
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        await queue.put(b"z", node("c"), 1)
+
+
+def test_a_chunk_comes_apart_by_sender():
+    a, b = node("a"), node("b")
+    messages = [b"1", b"2", b"3"]
+    parts = Chunk(messages, [0, 1, 0], [a, b], [2, 1, 1], 42).by_sender()
+    assert [(part.distinct, part.messages, part.entries, part.received_ns) for part in parts] == [
+        ([a], [messages[0], messages[2]], 3, 42),
+        ([b], [messages[1]], 1, 42),
+    ]

@@ -15,6 +15,8 @@ from telemetry.service import Service
 QUICK = {
     "receiver": {"grpc": {"address": "127.0.0.1:0"}, "coalesce": {"max_delay_s": 0.01}},
     "http": {"address": "127.0.0.1:0"},
+    # The built-in handler has tests of its own.
+    "edges": {"enabled": False},
 }
 
 

@@ -1,17 +1,10 @@
 """The gRPC server as its clients meet it: health, reflection, TLS, a port that is taken, an end that loses nothing."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import grpc
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -19,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from telemetry.errors import StartError
 from telemetry.receivers.access_logs import METHOD, SERVICE
 from telemetry.service import Service
+from tests.authority import Authority
 from tests.service.running import Envoy, counted, running, settings, total, until
 from tests.wire import inbound, message, node, outbound
 
@@ -114,42 +108,6 @@ async def test_readiness_is_told_over_http():
     async with running() as service, httpx.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{service.http_port}/readyz")
         assert (answer.status_code, answer.json()["reasons"]) == (200, {})
-
-
-@dataclass
-class Authority:
-    """A certificate authority, and a certificate of it with its key."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self.ca = self._sign(self.name, self.key, x509.BasicConstraints(ca=True, path_length=None))
-        self.write("ca", self.ca, self.key)
-
-    def issue(self, name: str) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-        self.write(name, self._sign(subject, key, names), key)
-
-    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension) -> x509.Certificate:
-        now = datetime.now(UTC)
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).add_extension(extension, critical=True)
-        builder = builder.not_valid_before(now - timedelta(minutes=5)).not_valid_after(now + timedelta(hours=1))
-        return builder.sign(self.key, hashes.SHA256())
-
-    def write(self, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-        (self.folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        (self.folder / f"{name}.key").write_bytes(secret)
-
-    def read(self, name: str) -> bytes:
-        return (self.folder / name).read_bytes()
 
 
 @pytest.fixture

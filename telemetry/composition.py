@@ -1,0 +1,270 @@
+"""What one configuration makes of the service: its processors, its handlers, its explanations."""
+
+import secrets
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+
+from telemetry.assembly import Assembly
+from telemetry.batch import SCHEMAS, Template
+from telemetry.catalog_operations import CatalogOperations
+from telemetry.config import Settings
+from telemetry.config.metrics import metrics_of
+from telemetry.dead_letters import DeadLetters
+from telemetry.delivery import Delivery, Terms, terms_of
+from telemetry.discovery import processors
+from telemetry.edges import EdgeHandler
+from telemetry.explain import Explainer, course_of
+from telemetry.expressions import compile  # noqa: A004 - the verb of that room
+from telemetry.handlers import Outfit
+from telemetry.mesh_api import EdgeWork
+from telemetry.parts import Parts
+from telemetry.pipeline import Pipeline, Wanted
+from telemetry.plugin import Adapter, Processor
+from telemetry.processors.contexts import Contexts, peer_columns
+from telemetry.processors.endings import Outcome
+from telemetry.processors.hops import Hops
+from telemetry.processors.normalise import Normalise
+from telemetry.processors.outcome import KNOWN, Override
+from telemetry.processors.read_headers import to_read
+from telemetry.processors.redaction import Redaction
+from telemetry.processors.signals import Signals
+from telemetry.processors.spans import Spans
+from telemetry.rules import everything
+from telemetry.rules.rules import Rules
+
+__all__ = ["Composition"]
+
+EDGES = "edges"
+"""The handler of that name is built in."""
+
+
+class Composition:
+    """One configuration at work. What it has in common with the one `before` goes on, with all that it has learnt.
+
+    Making it changes nothing that runs; raises ConfigError where an expression can't be compiled. `tapped`: what is
+    to be made because somebody watches, though no handler takes it.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        settings: Settings,
+        before: "Composition | None" = None,
+        tapped: Collection[Template] = (),
+    ) -> None:
+        self._assembly = assembly
+        self._settings = settings
+        self.tapped = frozenset(tapped)
+        self._parts: Parts = Parts(before._parts if before else None)
+        self._rules = Rules(settings.rules, settings.probes)
+        self._contexts = self._made_contexts("contexts")
+        self._redaction = self._made_redaction()
+        self._metrics = metrics_of(settings.standard_metrics, settings.metrics, settings.probes)
+        self._signals: Signals = self._parts.part("signals", None, self._new_signals)
+        self._hops = self._made_hops()
+        self._spans = self._made_spans()
+        self._edges = self._made_edges()
+        self.outfits: Mapping[str, Outfit] = {
+            **{name: self._outfit(name) for name in settings.handlers},
+            **({EDGES: self._edges_outfit()} if settings.edges.enabled else {}),
+        }
+        self.pipeline = self._pipeline()
+        self.explainer = self._parts.part("explainer", self._explained(), self._new_explainer)
+        self._parts.settle()
+
+    def watched(self, tapped: Collection[Template]) -> "Composition":
+        """Give the same configuration, making what is tapped now besides what it makes for its handlers."""
+        return Composition(self._assembly, self._settings, self, tapped)
+
+    def begin(self) -> None:
+        """Make what goes on from the configuration before do as this one says: nothing can fail any more."""
+        self._signals.use(self._metrics)
+
+    def measure(self) -> None:
+        """Bring the gauges of these parts up to date."""
+        metrics = self._assembly.metrics
+        metrics.contexts.set(len(self._contexts))
+        metrics.raise_to(metrics.contexts_resolved, self._contexts.resolved_total)
+        if self._redaction:
+            for rule, number in self._redaction.counts.items():
+                metrics.raise_to(metrics.redacted.labels(rule), number)
+        self._measure_hops()
+        if self._edges:
+            self._edges.measure(metrics)
+        # Copied at once: the pipeline's thread may be adding to it.
+        for (metric, reason), number in dict(self._signals.skipped).items():
+            metrics.raise_to(metrics.skipped_values.labels(metric, reason), number)
+
+    def _measure_hops(self) -> None:
+        metrics = self._assembly.metrics
+        for maker, counter, waiting in (
+            (self._hops, metrics.hops, metrics.hops_waiting),
+            (self._spans, metrics.traces, metrics.spans_waiting),
+        ):
+            waiting.set(maker.waiting if maker else 0)
+            for result, number in dict(maker.results if maker else {}).items():
+                metrics.raise_to(counter.labels(result), number)
+
+    @property
+    def _templates(self) -> frozenset[Template]:
+        handlers = self._settings.handlers.items()
+        retained = self._settings.journal.retain
+        edges = {Template.EDGE} if self._settings.edges.enabled else set()
+        return self.tapped.union(
+            retained, edges, *(self._rules.templates_for(name, one.accepts) for name, one in handlers)
+        )
+
+    def _outfit(self, name: str) -> Outfit:
+        handler = self._settings.handlers[name]
+        terms = terms_of(handler.delivery, self._settings.journal.on_full)
+        templates = self._rules.templates_for(name, handler.accepts)
+        select, letters = self._rules.select_for(name, handler.accepts), self._letters(name)
+
+        def deliver(adapter: Adapter) -> Delivery:
+            journal, metrics = self._assembly.journal, self._assembly.metrics
+            return Delivery(
+                name,
+                adapter,
+                journal,
+                metrics,
+                terms,
+                templates=templates,
+                select=select,
+                dead_letters=letters,
+                secrets=handler.secrets(),
+            )
+
+        return Outfit(handler.adapter_settings(), handler.make, deliver, templates, terms, select, letters)
+
+    def _edges_outfit(self) -> Outfit:
+        """Give the built-in handler, which keeps edges for those who ask the API."""
+        store, journal, metrics = self._assembly.edges, self._assembly.journal, self._assembly.metrics
+        terms = Terms(on_full=self._settings.journal.on_full)
+        templates = EdgeHandler.accepts
+
+        def deliver(adapter: Adapter) -> Delivery:
+            return Delivery(EDGES, adapter, journal, metrics, terms)
+
+        return Outfit(None, lambda: EdgeHandler(store), deliver, templates, terms, everything, None)
+
+    def _letters(self, name: str) -> DeadLetters | None:
+        settings = self._settings.dead_letters
+        folder = settings.folder(self._settings.journal.path)
+        if folder is None:
+            return None
+        made_of = (folder, settings.max_bytes)
+        make = partial(DeadLetters, folder, name, self._assembly.metrics, max_bytes=settings.max_bytes)
+        return self._parts.part(f"dead letters of {name}", made_of, make)
+
+    def _pipeline(self) -> Pipeline:
+        # Spans carry their entry's attributes.
+        entries = not self._templates.isdisjoint({Template.LOGENTRY, Template.TRACESPAN}) or self._labels_tell()
+        steps = list(self._processors(entries=entries))
+        # The signals take the new metrics only when this pipeline begins.
+        read = {name for each in (*steps, self._new_signals()) for name in each.reads}
+        return Pipeline(
+            Normalise(self._contexts, SCHEMAS[Template.LOGENTRY] if entries else read, self._overrides()),
+            steps,
+            self._wanted(),
+            self._assembly.metrics,
+            templates=self._templates,
+            receiver=self._settings.receiver.name,
+            epoch=self._assembly.started_ns,
+            numbers=self._assembly.numbers,
+        )
+
+    def _processors(self, *, entries: bool) -> Iterator[Processor]:
+        """Give the processors in their order. What only entries show is made only where they are wanted."""
+        settings, part = self._settings, self._parts.part
+        yield self._assembly.connections
+        # Redaction comes first: what must not be stored must not become an operation's name either.
+        if entries and self._redaction:
+            yield self._redaction
+        if entries and settings.operations.enabled:
+            catalog = self._assembly.registers.catalog
+            operations = settings.operations
+            yield part("operations", operations, partial(CatalogOperations, operations, catalog))
+        if self._hops:
+            yield self._hops
+        if self._spans:
+            yield self._spans
+        yield self._signals
+        if self._edges:
+            yield from self._edges.processors
+        for name, make in processors().items():
+            yield part(f"processor {name}", None, make)
+
+    def _labels_tell(self) -> bool:
+        """Whether metrics show what redaction may have to conceal, or are made of operations."""
+        signals, redaction = self._new_signals(), self._settings.redaction
+        return "request.operation" in signals.reads or not signals.shows.isdisjoint(redaction.concealed_attributes())
+
+    def _new_signals(self) -> Signals:
+        return Signals(seed=self._assembly.seed, started_ns=self._assembly.started_ns, metrics=self._metrics)
+
+    def _overrides(self) -> list[Override]:
+        return [(compile(rule.match, KNOWN).expression, Outcome(rule.outcome)) for rule in self._settings.outcomes]
+
+    def _made_hops(self) -> Hops | None:
+        settings = self._settings.hops
+        if not settings.enabled or self._templates.isdisjoint({Template.HOP, Template.EDGE, Template.METRIC}):
+            return None
+        # The same seed for the same series, whoever makes them.
+        seed, started_ns = self._assembly.seed, self._assembly.started_ns
+        return self._parts.part("hops", settings, lambda: Hops(settings, seed=seed, started_ns=started_ns))
+
+    def _made_edges(self) -> EdgeWork | None:
+        settings, assembly = self._settings.edges, self._assembly
+        if not settings.enabled:
+            return None
+        headroom = assembly.envoys.breakers if assembly.envoys else None
+        make = partial(EdgeWork, seed=assembly.seed, started_ns=assembly.started_ns, headroom=headroom)
+        catalog = assembly.registers.catalog
+        return self._parts.part("edges", settings, lambda: make(settings, assembly.edges, catalog))
+
+    def _made_spans(self) -> Spans | None:
+        settings = self._settings.traces
+        if Template.TRACESPAN not in self._templates:
+            return None
+        return self._parts.part("spans", settings, lambda: Spans(settings, settings.matches()))
+
+    def _made_redaction(self) -> Redaction | None:
+        settings = self._settings.redaction
+        return self._parts.part("redaction", settings, lambda: Redaction(settings)) if settings.enabled else None
+
+    def _made_contexts(self, name: str) -> Contexts:
+        peers = self._settings.receiver.access_logs.filter_state
+        return self._parts.part(name, peers, self._new_contexts)
+
+    def _new_contexts(self) -> Contexts:
+        registers = self._assembly.registers
+        return Contexts(
+            self._assembly.resolver,
+            registers.addresses,
+            seed=_seed(),
+            peers=peer_columns(self._settings.receiver.access_logs.filter_state),
+            generation=lambda: registers.catalog.generation,
+        )
+
+    def _explained(self) -> object:
+        """Give what explanations are made of."""
+        one = self._settings
+        made_of = (one.receiver.access_logs, one.redaction, one.operations, one.outcomes, one.handlers)
+        return *made_of, one.rules, one.probes, one.standard_metrics, one.metrics
+
+    def _new_explainer(self) -> Explainer:
+        course = course_of(self._settings, self._assembly.registers.catalog)
+        return Explainer(self._made_contexts("explained"), self._wanted(), course)
+
+    def _wanted(self) -> Wanted:
+        logs = self._settings.receiver.access_logs
+        return Wanted(
+            to_read(logs.request_headers),
+            to_read(logs.response_headers),
+            to_read(logs.response_trailers),
+            logs.filter_state,
+        )
+
+
+def _seed() -> int:
+    return secrets.randbits(64)

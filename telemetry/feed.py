@@ -1,0 +1,153 @@
+"""Chunks from the receivers, through the pipeline, into the journal: in order, and no sender at another's cost."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, Protocol, Self, TypeVar
+
+import structlog
+from prometheus_client import Counter
+
+from telemetry.batch import Batch
+from telemetry.boundary import boundary
+from telemetry.journal import Journal
+from telemetry.receivers.coalesce import Chunk, Coalescer
+
+__all__ = ["Feed", "Work"]
+
+log = structlog.get_logger(__name__)
+
+
+class Work(Protocol):
+    """What chunks go through: the pipeline of entries, or the one of Envoys' own stats. For one thread."""
+
+    def run(self, chunk: Chunk) -> list[Batch]:
+        """Give what came of the chunk."""
+
+    def flush(self, now_ns: int) -> list[Batch]:
+        """Give what has become due."""
+
+    def retire(self, successor: Self) -> list[Batch]:
+        """Give what the successor does not go on with. The last call."""
+
+
+AnyWork = TypeVar("AnyWork", bound=Work)
+
+
+class Feed(Generic[AnyWork]):
+    """Runs the work in a thread of its own, one call at a time, and hands on what it gives in the same order.
+
+    A chunk that fails is tried again sender by sender, so that only the entries of those are lost (and counted as
+    `rejected`) that can't be processed. `show` is given what goes into the journal, and must not wait.
+    """
+
+    def __init__(
+        self,
+        coalescer: Coalescer,
+        work: AnyWork,
+        journal: Journal,
+        rejected: Counter,
+        show: Callable[[Sequence[Batch]], None] = lambda _: None,
+    ) -> None:
+        self._coalescer = coalescer
+        self._work = work
+        self._retired: list[tuple[AnyWork, AnyWork]] = []
+        self._journal = journal
+        self._rejected = rejected
+        self._show = show
+        self._order = asyncio.Lock()
+        self._appending: asyncio.Task[int] | None = None
+        self._thread = ThreadPoolExecutor(1, "pipeline")
+        self._said: set[str] = set()
+
+    async def run(self) -> None:
+        """Feed until the coalescer is closed and empty."""
+        while (chunk := await self._coalescer.take()) is not None:
+            async with self._order:
+                await self._hand_on(await self._process(chunk))
+        await self._appended()
+
+    async def flush(self, now_ns: int) -> None:
+        """Hand on what has become due by then, pipeline.END_NS for all that is held."""
+        async with self._order:
+            batches = await self._call(self._leavings)
+            with boundary() as outcome:
+                batches += await self._call(lambda: self._work.flush(now_ns))
+            if outcome.error is not None:
+                self._say(outcome.error, 0)
+            await self._hand_on(batches)
+            await self._appended()
+
+    def use(self, work: AnyWork) -> None:
+        """Let the next chunk go through this; what the old one's own parts hold comes with a flush.
+
+        Never waits: a journal that is full must not hold up the reload that may free it.
+        """
+        self._retired.append((self._work, work))
+        self._work = work
+
+    def close(self) -> None:
+        """End the thread, once what runs has run; what is being appended is given up."""
+        self._thread.shutdown(wait=False)
+        if self._appending is not None:
+            self._appending.cancel()
+
+    async def _hand_on(self, batches: list[Batch]) -> None:
+        """Append behind what was appended before, and go on: the disk works while the next chunk is processed."""
+        await self._appended()
+        self._appending = asyncio.create_task(self._journal.append(batches))
+        self._show(batches)
+
+    async def _appended(self) -> None:
+        """Wait until everything handed on is kept."""
+        if self._appending is not None:
+            await asyncio.shield(self._appending)
+
+    def _leavings(self) -> list[Batch]:
+        retired, self._retired = self._retired, []
+        return [batch for old, new in retired for batch in old.retire(new)]
+
+    async def _process(self, chunk: Chunk) -> list[Batch]:
+        batches, error = await self._attempt(chunk)
+        if error is None:
+            return batches
+        parts = chunk.by_sender() if len(chunk.distinct) > 1 else []
+        if not parts:
+            self._give_up(chunk, error)
+        for part in parts:
+            some, error = await self._attempt(part)
+            batches += some
+            if error is not None:
+                self._give_up(part, error)
+        return batches
+
+    async def _attempt(self, chunk: Chunk) -> tuple[list[Batch], Exception | None]:
+        with boundary() as outcome:
+            return await self._call(lambda: self._work.run(chunk)), None
+        return [], outcome.error
+
+    async def _call(self, work: Callable[[], Iterable[Batch]]) -> list[Batch]:
+        return list(await asyncio.get_running_loop().run_in_executor(self._thread, work))
+
+    def _give_up(self, chunk: Chunk, error: Exception) -> None:
+        self._rejected.inc(chunk.entries)
+        self._say(error, chunk.entries, nodes=[node.id for node in chunk.distinct])
+
+    def _say(self, error: Exception, entries: int, **about: object) -> None:
+        """Log each kind of failure with its traceback once: it would come again with every chunk."""
+        kind = f"{type(error).__name__} at {_place(error)}"
+        if kind not in self._said:
+            self._said.add(kind)
+            log.error(
+                "entries could not be processed; please report this (it is counted each time, and said once)",
+                entries=entries,
+                exc_info=error,
+                **about,
+            )
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"

@@ -1,0 +1,153 @@
+"""The handlers that run: each an adapter, the delivery that feeds it, and its task."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import structlog
+
+from telemetry.batch import Template
+from telemetry.delivery import Delivery, Letters, Terms
+from telemetry.plugin import Adapter
+from telemetry.rules import Select
+
+__all__ = ["Handlers", "Outfit", "Prepared"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """What a handler is given by the configuration.
+
+    `made_of`: what its adapter is made of; another adapter is made only when it differs. `deliver` makes its delivery.
+    """
+
+    made_of: object
+    make: Callable[[], Adapter]
+    deliver: Callable[[Adapter], Delivery]
+    templates: frozenset[Template]
+    terms: Terms
+    select: Select
+    letters: Letters | None
+
+
+@dataclass(slots=True)
+class _Running:
+    outfit: Outfit
+    delivery: Delivery
+    adapter: AsyncExitStack
+    task: asyncio.Task[None]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A set of handlers that could run: the adapters that it needs beyond those that run are entered already."""
+
+    outfits: Mapping[str, Outfit]
+    entered: dict[str, tuple[Adapter, AsyncExitStack]] = field(default_factory=dict)
+
+    async def abandon(self) -> None:
+        """Leave what was entered: this set won't run."""
+        for _, stack in self.entered.values():
+            await stack.aclose()
+
+
+class Handlers:
+    """The set of handlers, which a reload changes as a difference. `ended` is told of a task that ended by itself."""
+
+    def __init__(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
+        self._ended = ended
+        self._running: dict[str, _Running] = {}
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Give those that run, in the order of the configuration."""
+        return [one.delivery for one in self._running.values()]
+
+    async def prepare(self, outfits: Mapping[str, Outfit]) -> Prepared:
+        """Enter the adapters that those outfits need and that do not run yet.
+
+        Raises what an adapter raises when it is made or entered; nothing has changed then.
+        """
+        prepared = Prepared(outfits)
+        try:
+            for name, outfit in outfits.items():
+                if name not in self._running or self._running[name].outfit.made_of != outfit.made_of:
+                    stack = AsyncExitStack()
+                    prepared.entered[name] = await stack.enter_async_context(outfit.make()), stack
+        except BaseException:
+            await prepared.abandon()
+            raise
+        return prepared
+
+    async def apply(self, prepared: Prepared) -> None:
+        """Let that set run in place of the one that does. Handlers that are in both keep their cursors and accounts."""
+        for name in [name for name in self._running if name not in prepared.outfits]:
+            await self._remove(name)
+        for name, outfit in prepared.outfits.items():
+            adapter, stack = prepared.entered.get(name, (None, None))
+            if name in self._running and adapter is not None and not self._goes_on(name, adapter):
+                await self._remove(name)
+            if name in self._running:
+                await self._change(self._running[name], outfit, adapter, stack)
+            elif adapter is not None and stack is not None:
+                self._start(name, outfit, adapter, stack)
+        self._running = {name: self._running[name] for name in prepared.outfits}
+
+    async def stop(self) -> None:
+        """End all tasks, then leave the adapters."""
+        await self._end(self._running.values())
+        for one in self._running.values():
+            await one.adapter.aclose()
+
+    async def delivered(self) -> None:
+        """Wait until nothing is pending anywhere."""
+        for delivery in self.deliveries:
+            await delivery.delivered()
+
+    def _start(self, name: str, outfit: Outfit, adapter: Adapter, stack: AsyncExitStack) -> None:
+        delivery = outfit.deliver(adapter)
+        self._running[name] = _Running(outfit, delivery, stack, self._run(delivery))
+
+    def _goes_on(self, name: str, adapter: Adapter) -> bool:
+        """Whether the handler's cursor serves this adapter, too: it must want the same templates."""
+        return frozenset(adapter.accepts) == frozenset(self._running[name].delivery.adapter.accepts)
+
+    async def _change(
+        self, one: _Running, outfit: Outfit, adapter: Adapter | None, stack: AsyncExitStack | None
+    ) -> None:
+        """Give a handler its new outfit; it pauses only when its adapter or its terms are others."""
+        delivery = one.delivery
+        pauses = adapter is not None or outfit.terms != one.outfit.terms
+        if pauses:
+            await self._end([one])
+        if (outfit.templates, outfit.terms.on_full) != (one.outfit.templates, one.outfit.terms.on_full):
+            delivery.journal.change(delivery.name, outfit.templates, outfit.terms.on_full)
+        delivery.terms, delivery.select, delivery.dead_letters = outfit.terms, outfit.select, outfit.letters
+        if adapter is not None and stack is not None:
+            await one.adapter.aclose()
+            delivery.adapter, one.adapter = adapter, stack
+        if pauses:
+            one.task = self._run(delivery)
+        one.outfit = outfit
+
+    async def _remove(self, name: str) -> None:
+        one = self._running.pop(name)
+        await self._end([one])
+        await one.adapter.aclose()
+        if left := one.delivery.retire():
+            log.warning("handler removed; rows that it had yet to take are given up", handler=name, rows=left)
+
+    def _run(self, delivery: Delivery) -> asyncio.Task[None]:
+        task = asyncio.create_task(delivery.run(), name=f"handler {delivery.name}")
+        task.add_done_callback(self._ended)
+        return task
+
+    async def _end(self, some: Iterable[_Running]) -> None:
+        tasks = [one.task for one in some]
+        for task in tasks:
+            task.remove_done_callback(self._ended)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
