@@ -115,13 +115,14 @@ class Request:
 class Mesh:
     """A regular graph: each workload calls `calls` others, and is called by as many.
 
-    `distinct`: every path, user agent and authority is another one. `at_us`: when the traffic began.
+    `distinct`: every path and user agent is another one; `hosts`: every authority, too. `at_us`: when it began.
     """
 
     workloads: int = 200
     calls: int = 2
     requests_per_call: int = 255
     distinct: bool = False
+    hosts: bool = False
     seed: int = 1
     at_us: int = 0
 
@@ -160,7 +161,7 @@ class Mesh:
             sidecar_port=30_000 + (bits >> 16) % 30_000,
             method=dice.choices(METHODS, METHOD_WEIGHTS)[0],
             path=f"/api/v1/items/{unique if self.distinct else page}?page={bits % 10}",
-            authority=f"{unique}.example.org" if self.distinct else f"{server.app}.{server.namespace}:8080",
+            authority=f"{unique}.example.org" if self.hosts else f"{server.app}.{server.namespace}:8080",
             user_agent=f"agent/{unique}" if self.distinct else USER_AGENTS[bits % len(USER_AGENTS)],
             code=code,
             details=details,

@@ -9,10 +9,13 @@ from telemetry.node import ANONYMOUS
 
 __all__ = ["Scene", "host_of_authority"]
 
+# A name has 253 characters (RFC 1035), a port 5; what a stranger sends besides must not be remembered.
+_MAX_AUTHORITY = 260
+
 
 def host_of_authority(authority: str | None) -> str | None:
-    """Give an authority's host, lower-case and without port or IPv6 brackets."""
-    if not authority:
+    """Give an authority's host, lower-case and without port or IPv6 brackets; None for what is too long to be one."""
+    if not authority or len(authority) > _MAX_AUTHORITY:
         return None
     if authority.startswith("["):
         return authority[1:].partition("]")[0].lower() or None

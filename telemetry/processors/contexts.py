@@ -14,7 +14,7 @@ from telemetry.mesh.peers import PEER_KEYS
 from telemetry.mesh.resolve import Hop, Resolver
 from telemetry.mesh.workload import Workload
 from telemetry.node import Node
-from telemetry.processors.kinds import PROTOCOLS, Kinds
+from telemetry.processors.kinds import PROTOCOLS, Kinds, Rows
 
 __all__ = ["CONTEXT_ATTRIBUTES", "PROTOCOLS", "Contexts", "peer_columns"]
 
@@ -80,6 +80,7 @@ class Contexts:
         self._generation = generation
         self._known_generation = generation()
         self._slots: dict[int, int] = {}
+        self._words: dict[int, int] = {}
         self._table = pl.DataFrame(schema=_SCHEMA)
         self.resolved_total = 0
         self.cleared_total = 0
@@ -100,16 +101,28 @@ class Contexts:
         """
         if len(self._slots) > self._limit or self._generation() != self._known_generation:
             self._clear()
+        if len(self._words) > self._limit:
+            self._words.clear()
         rows = self._kinds.rows(columns, nodes, protocol)
-        kinds, first, inverse = np.unique(self._kinds.hashes(rows), return_index=True, return_inverse=True)
+        words, first, word_of_row = np.unique(self._kinds.words(rows), return_index=True, return_inverse=True)
+        known = words.tolist()
+        if unseen := [at for at, word in enumerate(known) if word not in self._words]:
+            self._read([known[at] for at in unseen], rows.at(first[unseen]))
+        slots, slot_of_word = np.unique([self._words[word] for word in known], return_inverse=True)
+        # First the few kinds, then the many rows from those: the whole table is too large for the cache, and in pieces.
+        here = self._table.select(pl.col(wanted).gather(pl.Series(slots.astype(np.uint32)))).rechunk()
+        key = pl.Series("context.key", slot_of_word[word_of_row].astype(np.uint32))
+        return here.select(pl.all().gather(key)).insert_column(0, key)
+
+    def _read(self, words: list[int], rows: Rows) -> None:
+        """Find the kinds of rows with new words, and learn those that are new."""
+        kinds, first, kind_of_word = np.unique(self._kinds.hashes(rows), return_index=True, return_inverse=True)
         keys = kinds.tolist()
         if unseen := [at for at, key in enumerate(keys) if key not in self._slots]:
             self._learn([keys[at] for at in unseen], self._kinds.clues(rows, first[unseen]))
-        slots = pl.Series([self._slots[key] for key in keys], dtype=pl.UInt32)
-        # First the few kinds, then the many rows from those: the whole table is too large for the cache, and in pieces.
-        here = self._table.select(pl.col(wanted).gather(slots)).rechunk()
-        key = pl.Series("context.key", inverse.astype(np.uint32))
-        return here.select(pl.all().gather(key)).insert_column(0, key)
+        self._words.update(
+            (word, self._slots[keys[kind]]) for word, kind in zip(words, kind_of_word.tolist(), strict=True)
+        )
 
     def _learn(self, keys: list[int], clues: list[Clues]) -> None:
         hops = [_row(one, self._resolver.resolve(one)) for one in clues]
@@ -121,6 +134,7 @@ class Contexts:
     def _clear(self) -> None:
         self._known_generation = self._generation()
         self._slots.clear()
+        self._words.clear()
         self._table = pl.DataFrame(schema=_SCHEMA)
         self.cleared_total += 1
 

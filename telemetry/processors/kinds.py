@@ -5,7 +5,7 @@ elsewhere it is left out, so that a scanner's million values make one kind of en
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from telemetry.mesh.recognise import parse_route
 from telemetry.mesh.resolve import Clues, Resolver, host_of_authority, may_name_service
 from telemetry.mesh.workload import Workload
 from telemetry.node import Node
+from telemetry.processors.words import Hashes, Numbers, Words, mixed
 
 __all__ = ["PROTOCOLS", "Kinds", "Rows"]
 
@@ -32,10 +33,11 @@ _ADDRESSES = {
 _TEXTS = {"cluster": "upstream_cluster", "peer_sans": "tls_peer_uri_sans", "local_sans": "tls_local_uri_sans"}
 _PEERS = ("downstream_peer", "upstream_peer", "peer_principal", "local_principal")
 
-# What of a host header the resolver looks at, by the cluster that the request went to.
-_NO_HOST, _SERVICE_HOST, _ANY_HOST = range(3)
+_NAMES = ("route_name", "authority", "tls_sni_hostname")
+_CODES = ("node", *_ADDRESSES.values(), *_TEXTS.values(), *_NAMES)
 
-Hashes = npt.NDArray[np.uint64]
+# What of a host header the resolver looks at, by the cluster that the request went to.
+_NO_HOST, _SERVICE_HOST, _ANY_HOST, _UNTOLD = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,25 @@ class Rows:
     """What the registry said of each address, asked once: it learns while we work, and a kind must be told by one
     answer."""
 
+    def at(self, positions: npt.NDArray[np.integer]) -> "Rows":
+        """Give the rows at these positions."""
+        chosen = pl.Series(positions.astype(np.uint32))
+        columns = Columns(
+            self.columns.rows.select(*_CODES, pl.selectors.starts_with("filter_state."))[chosen],
+            self.columns.dictionaries,
+        )
+        return Rows(columns, self.nodes, self.protocol.gather(chosen), self.known)
+
     def of_value(self, column: str, meaning: Callable[[Any], object], dtype: type[pl.DataType]) -> pl.Series:
-        """Give each row what its value of a dictionary column means, asking once per distinct value."""
-        meanings = [meaning(value) for value in self.columns.dictionaries[column].to_list()]
-        return pl.Series(meanings, dtype=dtype).gather(self.columns.rows[column])
+        """Give each row what its value of a dictionary column means, asking once per distinct value that is there."""
+        codes, values = self.columns.rows[column], self.columns.dictionaries[column]
+        if len(codes) < len(values):
+            used = codes.unique().drop_nulls()
+            codes, values = (
+                codes.replace_strict(used, pl.int_range(len(used), dtype=pl.UInt32, eager=True)),
+                values.gather(used),
+            )
+        return pl.Series([meaning(value) for value in values.to_list()], dtype=dtype).gather(codes)
 
     def workload(self, ip: str | None) -> Workload | None:
         """Give who answers on an address, as known when these rows came."""
@@ -83,6 +100,36 @@ class Kinds:
         distinct = {ip for column in _ADDRESSES.values() for ip in columns.dictionaries[column].to_list()}
         return Rows(columns, nodes, protocol, {ip: self._addresses.look_up(ip) for ip in distinct})
 
+    def words(self, rows: Rows) -> Hashes:
+        """Give each row a number for its clues as they stand: rows of one number are of one kind.
+
+        The same in every chunk, as long as addresses mean the same and `resolver` knows the same.
+        """
+        names = (*_ADDRESSES.values(), *_TEXTS.values(), *_NAMES, *(column for _, column in self._peers))
+        words = Words(rows.columns, rows.nodes, names, self._seed)
+        matters = self._weights(words) != _NO_HOST
+        parts = [
+            words.of_node(lambda node: node.number),
+            rows.protocol.to_numpy().astype(np.uint64),
+            words.absent("upstream_remote_address").astype(np.uint64),
+            *(words.of_value(column, lambda ip: rows.known[ip][0]) for column in _ADDRESSES.values()),
+            *(words.hashed(column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
+            words.hashed("route_name"),
+            words.hashed("authority") * matters,
+            words.hashed("tls_sni_hostname"),
+        ]
+        return mixed(parts, self._seed)
+
+    def _weights(self, words: Words) -> Numbers:
+        """Say for each row what of its host header matters."""
+        told = words.of_value("upstream_cluster", self._weight_of_cluster, absent=_UNTOLD)
+        # Where no cluster was chosen, a sidecar's own application may still have named a service, as a route may have
+        # known it where hosts name services; a gateway's clients name what they like.
+        unchosen = words.of_node(lambda node: _NO_HOST if self._resolver.is_gateway(node) else _SERVICE_HOST)
+        known = ~words.absent("route_name") & (words.of_node(self._resolver.named_by_host) > 0)
+        any_host = (words.of_value("route_name", _is_special_route) > 0) | ((told == _UNTOLD) & known)
+        return np.where(any_host, np.uint64(_ANY_HOST), np.where(told == _UNTOLD, unchosen, told))
+
     def hashes(self, rows: Rows) -> Hashes:
         """Give each row the number of its kind."""
         reached = rows.columns.rows["upstream_remote_address"].is_not_null()
@@ -96,17 +143,11 @@ class Kinds:
             rows.of_value("route_name", lambda name: _hash(_meaningful_route(name)), pl.UInt64),
             *self._named(rows, _hash, pl.UInt64),
         ]
-        return _mixed(parts)
+        return mixed([part.fill_null(0).to_numpy() for part in parts])
 
     def clues(self, rows: Rows, at: npt.NDArray[np.integer]) -> list[Clues]:
         """Give the clues of some rows: only what `hashes` has looked at, so that a kind has one answer."""
-        chosen = pl.Series(at.astype(np.uint32))
-        some = Rows(
-            Columns(rows.columns.rows.select(pl.all().gather(chosen)), rows.columns.dictionaries),
-            rows.nodes,
-            rows.protocol.gather(chosen),
-            rows.known,
-        )
+        some = rows.at(at)
         values = some.columns.values
         answers: dict[str, list[Any]] = {clue: values(column).to_list() for clue, column in _TEXTS.items()}
         answers |= {clue: self._known_addresses(some, column) for clue, column in _ADDRESSES.items()}
@@ -140,19 +181,7 @@ class Kinds:
         return answers
 
     def _weight(self, rows: Rows) -> pl.Series:
-        """Say for each row what of its host header matters."""
-        told = rows.of_value("upstream_cluster", self._weight_of_cluster, pl.UInt8)
-        # Where no cluster was chosen, a sidecar's own application may still have named a service, as a route may have
-        # known it where hosts name services; a gateway's clients name what they like.
-        unchosen = rows.of_node(lambda node: _NO_HOST if self._resolver.is_gateway(node) else _SERVICE_HOST, pl.UInt8)
-        weight = told.to_frame("told").with_columns(
-            unchosen=unchosen,
-            special=rows.of_value("route_name", _is_special_route, pl.Boolean).fill_null(value=False),
-            known=_routed(rows) & rows.of_node(self._resolver.named_by_host, pl.Boolean),
-        )
-        any_host = pl.col("special") | (pl.col("told").is_null() & pl.col("known"))
-        chosen = pl.when(any_host).then(pl.lit(_ANY_HOST, pl.UInt8)).otherwise(pl.coalesce("told", "unchosen"))
-        return weight.select(chosen).to_series()
+        return pl.Series(self._weights(Words(rows.columns, rows.nodes, ("upstream_cluster", "route_name"), self._seed)))
 
     def _weight_of_cluster(self, name: str) -> int:
         cluster = self._resolver.cluster_name(name)
@@ -169,14 +198,15 @@ class Kinds:
 
         They are given as `told` tells them, which is asked once per distinct value.
         """
+        weight = self._weight(rows)
+        authority = pl.when(pl.Series(weight != _NO_HOST)).then("authority").alias("authority")
+        rows = replace(rows, columns=replace(rows.columns, rows=rows.columns.rows.with_columns(authority)))
 
         def of_value(column: str, meaning: Callable[[str], str | None]) -> pl.Series:
-            known = (meaning(value) for value in rows.columns.dictionaries[column].to_list())
-            values = [None if one is None else told(one) for one in known]
-            return pl.Series(values, dtype=dtype).gather(rows.columns.rows[column])
+            return rows.of_value(column, lambda value: None if (one := meaning(value)) is None else told(one), dtype)
 
         frame = pl.DataFrame({
-            "weight": self._weight(rows),
+            "weight": weight,
             "host": of_value("authority", host_of_authority),
             "service": of_value("authority", _service_host),
             "cluster": of_value("tls_sni_hostname", self._sni_of_cluster),
@@ -218,15 +248,3 @@ def _hash(text: str | None) -> int | None:
 
 
 _ALL_BITS = (1 << 64) - 1
-# Of the 64-bit finaliser of MurmurHash3.
-_MULTIPLIER, _SHIFT = np.uint64(0xFF51AFD7ED558CCD), np.uint64(33)
-
-
-def _mixed(parts: Sequence[pl.Series]) -> Hashes:
-    """Mix UInt64 columns (null for absent) into one, row by row; the order counts."""
-    mixed = np.zeros(len(parts[0]), dtype=np.uint64)
-    for part in parts:
-        mixed ^= part.fill_null(0).to_numpy()
-        mixed *= _MULTIPLIER
-        mixed ^= mixed >> _SHIFT
-    return mixed
