@@ -17,6 +17,7 @@ __all__ = [
     "METRIC_NAME",
     "OPENMETRICS_TYPE",
     "TEXT_TYPE",
+    "UNIT_WORDS",
     "accepts_gzip",
     "bound_text",
     "escape",
@@ -39,7 +40,7 @@ LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 EXEMPLAR_CHARACTERS = 128
 """OpenMetrics: names and values of an exemplar's label set together have at most as many characters."""
 
-_UNIT_WORDS = {
+UNIT_WORDS = {
     "ns": "nanoseconds",
     "us": "microseconds",
     "ms": "milliseconds",
@@ -111,7 +112,7 @@ def family_head(name: str, kind: str, *, unit: str = "", text: str = "", openmet
         kind = kind if name.endswith("_total") else "unknown"
         name = name.removesuffix("_total")
     lines = [f"# TYPE {name} {kind}"]
-    word = _UNIT_WORDS.get(unit, "")
+    word = UNIT_WORDS.get(unit, "")
     if openmetrics and word and name.endswith("_" + word):
         lines.append(f"# UNIT {name} {word}")
     if text:

@@ -1,5 +1,7 @@
 //! The module `telemetry.native`: what telemetry/native.pyi says, around the crate in decode/.
 
+mod metrics;
+
 use access_log_decode::{Asked, Decoder, Identifier, MAX_BYTES};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -9,6 +11,8 @@ use pyo3_arrow::PyRecordBatch;
 
 #[pymodule]
 mod native {
+    #[pymodule_export]
+    use super::metrics::{DecodedMetrics, StatNames, decode_metrics, inspect_metrics};
     #[pymodule_export]
     use super::{Decoded, NodeIdentifier, decode_access_logs, inspect};
 }
@@ -137,6 +141,10 @@ fn check(messages: &[PyBackedBytes], nodes: &[u32]) -> PyResult<()> {
         let text = format!("{} messages but {} nodes: give one node for each message", messages.len(), nodes.len());
         return Err(PyValueError::new_err(text));
     }
+    bounded(messages)
+}
+
+fn bounded(messages: &[PyBackedBytes]) -> PyResult<()> {
     let bytes: usize = messages.iter().map(|message| message.len()).sum();
     if bytes > MAX_BYTES {
         let text = format!("{bytes} bytes of messages: decode at most {MAX_BYTES} at once");

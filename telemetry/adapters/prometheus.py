@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import ClassVar
@@ -123,14 +123,16 @@ class Prometheus(AbstractAsyncContextManager["Prometheus"]):
             self._expire(started_ns)
             self._scrapes += 1
             before, families = self._scrapes, self._families.all()
+        names = {family.name for family in families}
         for family in families:
-            yield from self._pieces(family, before, openmetrics=openmetrics)
+            kind = _openmetrics_kind(family, names) if openmetrics else family.kind
+            yield from self._pieces(family, kind, before, openmetrics=openmetrics)
         yield _own_families(self.stats(), openmetrics=openmetrics)
         with self._lock:
             self._shown_ns = max(self._shown_ns, started_ns)
 
-    def _pieces(self, family: Family, before: int, *, openmetrics: bool) -> Iterator[bytes]:
-        text = family_head(family.name, family.kind, unit=family.unit, openmetrics=openmetrics)
+    def _pieces(self, family: Family, kind: str, before: int, *, openmetrics: bool) -> Iterator[bytes]:
+        text = family_head(family.name, kind, unit=family.unit, openmetrics=openmetrics)
         lines = len(family.bounds) + 3 if family.kind == "histogram" else 1
         step = max(1, PIECE_BYTES // (lines * (self._families.labels.mean_bytes + _LINE_BYTES)))
         for start in range(1, family.end, step):
@@ -138,15 +140,23 @@ class Prometheus(AbstractAsyncContextManager["Prometheus"]):
                 rows = family.piece(start, start + step, before)
                 labels = self._families.labels.texts(rows["set"])
                 bounds = family.bounds
-            yield text + _lines(family, rows, labels, bounds, openmetrics=openmetrics)
+            yield text + _lines(family, kind, rows, labels, bounds, openmetrics=openmetrics)
             text = b""
 
 
-def _lines(family: Family, rows: Rows, labels: list[bytes], bounds: NDArray[np.float64], *, openmetrics: bool) -> bytes:
+def _openmetrics_kind(family: Family, names: Collection[str]) -> str:
+    """Give the kind that a family has beside the others: a counter x is none there, nor x_total if there is an x."""
+    stem = family.name.removesuffix("_total")
+    return "unknown" if family.kind == "counter" and stem in names else family.kind
+
+
+def _lines(
+    family: Family, kind: str, rows: Rows, labels: list[bytes], bounds: NDArray[np.float64], *, openmetrics: bool
+) -> bytes:
     """Write the lines of these series."""
     totals = number_texts(rows["value"])
     if family.kind != "histogram":
-        if openmetrics and family.name.endswith("_total"):
+        if openmetrics and kind == "counter":
             _append_exemplars(totals, rows, np.arange(len(rows)))
         return scalar_lines(family.name, labels, totals)
     cells = le_cells(tuple(bounds.tolist()), openmetrics=openmetrics)

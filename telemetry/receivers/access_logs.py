@@ -12,7 +12,8 @@ import structlog
 
 from telemetry import native
 from telemetry.node import ANONYMOUS, Node, node_of
-from telemetry.receivers.coalesce import Closed, Coalescer
+from telemetry.receivers.coalesce import Closed, Coalescer, Overloaded
+from telemetry.receivers.streams import Streams
 from telemetry.selfmetrics import SelfMetrics
 
 __all__ = ["METHOD", "SERVICE", "AccessLogs"]
@@ -22,7 +23,6 @@ METHOD = f"/{SERVICE}/StreamAccessLogs"
 
 log = structlog.get_logger(__name__)
 
-_SETTLE_S = 0.05
 # Envoy sends some dozens. A row takes near 1 KiB however small its entry was, so bytes alone bound nothing.
 _MAX_ENTRIES = 65_536
 
@@ -52,39 +52,15 @@ class AccessLogs:
         self._coalescer = coalescer
         self._metrics = metrics
         self._max_message_bytes = max_message_bytes
-        self._max_streams_per_peer = max_streams_per_peer
         self._learn = learn
-        self._streams_of: Counter[str] = Counter()
+        self._streams = Streams(metrics, max_streams_per_peer)
         self._streams_by_node: Counter[Node] = Counter()
         self._known: WeakValueDictionary[bytes, Node] = WeakValueDictionary()
 
     async def stream(self, _: AsyncIterator[bytes], context: "grpc.aio.ServicerContext") -> bytes:
         """Serve one stream to its end. Aborts with RESOURCE_EXHAUSTED beyond the peer's share of streams."""
-        peer = host_of_peer(context.peer())
-        if self._streams_of[peer] >= self._max_streams_per_peer:
-            self._metrics.refused.labels("too_many_streams").inc()
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"{peer} has {self._max_streams_per_peer} streams open; raise receiver.grpc.max_streams_per_peer",
-            )
-        self._streams_of[peer] += 1
-        self._metrics.streams_opened.inc()
-        self._metrics.streams.inc()
-        reason = "cancelled"
-        try:
+        async with self._streams.admitted(context):
             await self._read(context)
-            # A stream that the client, or gRPC itself (a message beyond its limit), breaks off reads as if the client
-            # had finished: the cancellation comes only now.
-            await asyncio.sleep(_SETTLE_S)
-            reason = "completed"
-        except Closed:
-            reason = "shutdown"
-        finally:
-            self._metrics.streams.dec()
-            self._metrics.streams_closed.labels(reason).inc()
-            self._streams_of[peer] -= 1
-            if not self._streams_of[peer]:
-                del self._streams_of[peer]
         return b""
 
     async def _read(self, context: "grpc.aio.ServicerContext") -> None:
@@ -107,6 +83,9 @@ class AccessLogs:
         if self._accepts(message, entries):
             try:
                 await self._coalescer.put(message, sender, entries)
+            except Overloaded:
+                self._metrics.refused.labels("overloaded").inc()
+                self._metrics.rejected.labels("overloaded").inc(entries)
             except (Closed, asyncio.CancelledError) as ended:
                 reason = "shutdown" if isinstance(ended, Closed) else "stream_cancelled"
                 self._metrics.rejected.labels(reason).inc(entries)
@@ -155,8 +134,3 @@ class AccessLogs:
                 if not self._streams_by_node[node]:
                     del self._streams_by_node[node]
         self._metrics.nodes.set(len({node.id for node in self._streams_by_node}))
-
-
-def host_of_peer(peer: str) -> str:
-    """Give the address without port of gRPC's `ipv4:127.0.0.1:5555`, `ipv6:[::1]:5555` or `unix:…`."""
-    return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else peer

@@ -34,8 +34,12 @@ class _Streams(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC has no typ
 class Server:
     """Serves `methods` (full path -> handler of a byte stream). `port` is known once `start` has returned."""
 
-    def __init__(self, settings: GrpcSettings, methods: Mapping[str, StreamHandler]) -> None:
+    def __init__(
+        self, settings: GrpcSettings, methods: Mapping[str, StreamHandler], *, hard_limit_bytes: int = 0
+    ) -> None:
+        """`hard_limit_bytes`: a method takes messages of this size, though the others' limit is lower."""
         self._settings = settings
+        self._hard_limit_bytes = max(hard_limit_bytes, settings.max_message_bytes * _HARD_LIMIT_FACTOR)
         self._methods = methods
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
@@ -44,7 +48,7 @@ class Server:
     async def start(self) -> None:
         """Listen. Raises StartError when the address is taken or the certificates can't be read."""
         services = sorted({path.split("/")[1] for path in self._methods})
-        self._server = grpc.aio.server(options=_options(self._settings))
+        self._server = grpc.aio.server(options=_options(self._settings, self._hard_limit_bytes))
         self._server.add_generic_rpc_handlers((_Streams(self._methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -73,11 +77,11 @@ class Server:
             ) from error
 
 
-def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
+def _options(settings: GrpcSettings, hard_limit_bytes: int) -> list[tuple[str, int]]:
     return [
         # Two servers would share the port silently, each getting some of the streams.
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", settings.max_message_bytes * _HARD_LIMIT_FACTOR),
+        ("grpc.max_receive_message_length", hard_limit_bytes),
         ("grpc.max_metadata_size", 64 * 1024),
         # What a stream may send before we have read it. gRPC would let it grow to megabytes a stream while it sees room
         # on the line: with hundreds of Envoys that is memory without bound, and Envoy holds back what we don't take.

@@ -16,16 +16,23 @@ __all__ = ["MAX_METRICS", "Families", "Stats", "occupied_names"]
 MAX_METRICS = 10_000
 
 _SUFFIXES = {
-    "counter": ("_total", "_created"),
+    "counter": (),
     "gauge": (),
     "histogram": ("_bucket", "_sum", "_count", "_created"),
 }
 
 
 def occupied_names(metric: str, kind: str) -> set[str]:
-    """Give all names that the metric occupies on a page of either format."""
-    stem = metric.removesuffix("_total") if kind == "counter" else metric
-    return {metric, stem, *(stem + suffix for suffix in _SUFFIXES[kind])}
+    """Give all names that the metric occupies on a page of either format.
+
+    `x in OpenMetrics` is the name of the family x there, which a counter x_total bears too. Counters x and x_total may
+    be side by side, as Envoy's are (upstream_rq with its response codes, upstream_rq_total): x is no counter there.
+    """
+    names = {metric, *(metric + suffix for suffix in _SUFFIXES[kind])}
+    if kind != "counter":
+        return names | {f"{metric} in OpenMetrics"}
+    stem = metric.removesuffix("_total")
+    return names | {stem + "_created", f"{stem} in OpenMetrics"} if stem != metric else names
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +129,30 @@ class Families:
         sets[sets == NONE] = OVERFLOW
         return sets, created
 
-    def expire(self, expiry: Expiry) -> None:
-        """Drop the series that are due, label sets that no metric has any more, and metrics without series."""
-        gone = [sets[sets != OVERFLOW] for sets in (family.expire(expiry) for family in self.all())]
+    def expire(self, expiry: Expiry) -> list[tuple[Family, list[bytes]]]:
+        """Drop the series that are due, label sets that no metric has any more, and metrics without series.
+
+        Gives what is gone: of each metric the labels, overflow series included.
+        """
+        expired = [(family, family.expire(expiry)) for family in self.all()]
+        texts = [(family, self.labels.texts(sets)) for family, sets in expired if len(sets)]
+        gone = [sets[sets != OVERFLOW] for _, sets in expired]
         self.labels.release(gone)
         count = sum(map(len, gone))
         self._size -= count
         self._expired += count
         self._drop_empty_families()
+        return texts
+
+    def series_of(self, rows: pl.DataFrame) -> NDArray[np.int32]:
+        """Give the label set of each row that `add` has taken."""
+        sets = self.labels.numbers(rows["series"])
+        sets[sets == NONE] = OVERFLOW
+        return sets
+
+    def family(self, metric: str) -> Family:
+        """Give a metric's series. Raises KeyError when there are none."""
+        return self._families[metric]
 
     def _drop_empty_families(self) -> None:
         empty = {name for name, family in self._families.items() if not len(family)}

@@ -162,6 +162,18 @@ class Family:
             self._rows[field][rows] = column
         self._rows["exemplar_kept_ns"][rows] = now_ns
 
+    def of(self, sets: NDArray[np.int32]) -> Rows:
+        """Copy the series of these label sets; the overflow series for one that has none of its own."""
+        at = self._row_of[sets]
+        at[at == NONE] = self._row_of[OVERFLOW]
+        return self._rows[at]
+
+    def changed(self, since_ns: int) -> Rows:
+        """Copy the series that have changed at or after that time."""
+        rows = self._rows[: self._end]
+        copy: Rows = rows[(rows["set"] != NONE) & (rows["last_ns"] >= since_ns)]
+        return copy
+
     def expire(self, expiry: Expiry) -> NDArray[np.int32]:
         """Drop the series that are due; give their label sets."""
         rows = self._rows[: self._end]

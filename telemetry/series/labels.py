@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from telemetry.exposition import LABEL_NAME, escaped
 
-__all__ = ["NONE", "OVERFLOW", "LabelSets", "label_fault", "label_texts"]
+__all__ = ["NONE", "OVERFLOW", "OVERFLOW_TEXT", "LabelSets", "label_fault", "label_texts"]
 
 NONE = 0
 """The number that no label set has."""
 OVERFLOW = 1
 """The number of the label set into which the excess is folded; the label is OpenTelemetry's convention."""
-_OVERFLOW_TEXT = b'otel_metric_overflow="true"'
+OVERFLOW_TEXT = b'otel_metric_overflow="true"'
 
 MAX_TEXT_BYTES = 16 * 1024
 """A longer label set is folded: 25 labels of a mesh take about 1 KiB, and memory must have a bound."""
@@ -69,7 +69,7 @@ class LabelSets:
     """
 
     def __init__(self) -> None:
-        self._texts: list[bytes] = [b"", _OVERFLOW_TEXT]
+        self._texts: list[bytes] = [b"", OVERFLOW_TEXT]
         self._digests: list[bytes] = [b"", b""]
         self._users = np.zeros(1024, np.int32)
         self._numbers: dict[bytes, int] = {}

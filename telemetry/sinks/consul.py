@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from telemetry.sinks.envoy import cluster, http_access_log, tcp_access_log
+from telemetry.sinks.envoy import cluster, http_access_log, stats_sink, tcp_access_log
 from telemetry.sinks.sink import Sink
 from telemetry.sinks.text import comment
 
@@ -22,7 +22,8 @@ to lists. What remains are escape hatches, which replace what Consul would have 
 versions. Only inbound traffic is reported this way: each upstream's listener has its own hatch (envoy_listener_json),
 and would have to be written out with its routes.
 
-1. consul config write: every proxy gets our cluster. It is part of the bootstrap: restart the proxies.\
+1. consul config write: every proxy gets our cluster and sends us its own metrics. Both are part of the bootstrap:
+restart the proxies.\
 """
 _LISTENER = f"""\
 2. In the service definition of each sidecar. The listener takes the place of the public one as it stands here;
@@ -44,6 +45,7 @@ The files in transport_socket are where YOUR Envoy finds its client certificate 
 def consul(sink: Sink) -> str:
     """Give HCL with comments: a proxy-defaults entry and, in fragments, a sidecar's configuration."""
     static = _heredoc("envoy_extra_static_clusters_json", cluster(sink), indent=2)
+    static += _heredoc("envoy_extra_stats_sinks_json", stats_sink(), indent=2)
     return (
         comment(f"{_HEAD}\n{_TLS_REMARK}" if sink.tls else _HEAD)
         + f'Kind = "proxy-defaults"\nName = "global"\nConfig {{\n{static}}}\n\n'

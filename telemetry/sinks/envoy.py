@@ -5,7 +5,7 @@ from typing import Any
 from telemetry.sinks.sink import BUFFER_FLUSH_INTERVAL_S, BUFFER_SIZE_BYTES, Sink
 from telemetry.sinks.text import document
 
-__all__ = ["CLUSTER", "cluster", "envoy", "http_access_log", "tcp_access_log"]
+__all__ = ["CLUSTER", "cluster", "envoy", "http_access_log", "stats_sink", "tcp_access_log"]
 
 Json = dict[str, Any]
 
@@ -17,7 +17,7 @@ _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTl
 _STREAM_WINDOW_BYTES = 1 << 20
 
 _HEAD = """\
-Access logs for Mesh Telemetry, in three parts; add each to what your Envoy has already.
+Access logs and metrics for Mesh Telemetry, in four parts; add each to what your Envoy has already.
 
 1. Under every HTTP connection manager's typed_config. Log each request once: not on listeners or the router too.\
 """
@@ -28,6 +28,9 @@ _CLUSTER = """\
 3. Under static_resources. The window bounds what Envoy holds in memory for a stream when we are slow; beyond it and
 the loggers' buffers, Envoy drops entries and counts them in access_logs.grpc_access_log.logs_dropped. When it can't
 connect it loses them uncounted: watch cluster.mesh_telemetry.upstream_cx_connect_fail.\
+"""
+_STATS = """\
+4. At the top level of the bootstrap: Envoy's own metrics, every 5 s. The node needs an id and a cluster.\
 """
 _CERTIFICATES = """\
 The files in transport_socket are where YOUR Envoy finds its client certificate and our authority: change them.\
@@ -43,6 +46,7 @@ def envoy(sink: Sink) -> str:
             {"access_log": [tcp_access_log(sink)], "access_log_options": {"access_log_flush_interval": "5s"}},
         ),
         document(f"{_CLUSTER}\n{_CERTIFICATES}" if sink.tls else _CLUSTER, {"clusters": [cluster(sink)]}),
+        document(_STATS, {"stats_sinks": [stats_sink()], "stats_flush_interval": "5s"}),
     ]
     return "---\n".join(parts)
 
@@ -65,6 +69,22 @@ def tcp_access_log(sink: Sink) -> Json:
         "envoy.access_loggers.tcp_grpc",
         f"{_LOGGERS}.TcpGrpcAccessLogConfig",
         common_config=_common(sink, "tcp_envoy_accesslog"),
+    )
+
+
+def stats_sink() -> Json:
+    """Give the sink of Envoy's own metrics.
+
+    Totals, not increases: a flush that is lost then costs nothing. Histograms only: summaries say nothing more.
+    """
+    return _typed(
+        "envoy.stat_sinks.metrics_service",
+        "type.googleapis.com/envoy.config.metrics.v3.MetricsServiceConfig",
+        transport_api_version="V3",
+        grpc_service={"envoy_grpc": {"cluster_name": CLUSTER}},
+        report_counters_as_deltas=False,
+        emit_tags_as_labels=True,
+        histogram_emit_mode="HISTOGRAM",
     )
 
 

@@ -25,6 +25,11 @@ namespace, only the proxies there.\
 _SERVICE_ENTRY = """\
 0. kubectl apply -f: providers take hosts that Istio knows, so our address gets a name.\
 """
+_METRICS = """\
+3. Optional: Envoys' own metrics. Istio's sink sends raw names, which we take apart as Istio does. Merge into the mesh
+configuration as well, and restart the proxies: it is part of their bootstrap. Istio makes few stats unless
+proxyStatsMatcher asks for more: these are those that traffic, saturation and completeness are read from.\
+"""
 _TLS_REMARK = """\
 
 Mutual TLS: Istio originates it only by a DestinationRule (trafficPolicy.tls.mode MUTUAL) for our host, with the files
@@ -37,7 +42,12 @@ def istio(sink: Sink) -> str:
     host = _OUTSIDE_HOST if sink.is_ip else sink.host
     entry = [document(_SERVICE_ENTRY, _service_entry(sink))] if sink.is_ip else []
     remark = _MESH_CONFIG + (_TLS_REMARK if sink.tls else "")
-    parts = [*entry, document(remark, _mesh_config(sink, host)), document(_TELEMETRY, _telemetry())]
+    parts = [
+        *entry,
+        document(remark, _mesh_config(sink, host)),
+        document(_TELEMETRY, _telemetry()),
+        document(_METRICS, _metrics(sink, host)),
+    ]
     return "---\n".join(parts)
 
 
@@ -64,6 +74,18 @@ def _telemetry() -> Json:
         "metadata": {"name": "mesh-telemetry", "namespace": "istio-system"},
         "spec": {"accessLogging": [{"providers": providers}]},
     }
+
+
+def _metrics(sink: Sink, host: str) -> Json:
+    stats = {
+        "inclusionPrefixes": ["access_logs", "server", "cluster_manager"],
+        "inclusionRegexps": [
+            r"^cluster\..*(upstream_rq|upstream_cx|circuit_breakers|membership).*",
+            r"^http\..*downstream.*",
+        ],
+    }
+    service = {"address": f"{host}:{sink.port}"}
+    return {"meshConfig": {"defaultConfig": {"envoyMetricsService": service, "proxyStatsMatcher": stats}}}
 
 
 def _service_entry(sink: Sink) -> Json:

@@ -25,6 +25,7 @@ BY_ADDRESS = Sink.at("10.0.0.5:9901", WANTED)
 BY_IPV6 = Sink.at("[fd00::5]:9901", WANTED)
 BY_NAME = Sink.at("telemetry.mesh.svc.cluster.local:9901", WANTED)
 WITH_TLS = Sink.at("telemetry.example.org:9901", WANTED, tls=True)
+NODE = {"id": "x", "cluster": "y"}
 SINKS = [BY_ADDRESS, BY_IPV6, BY_NAME, WITH_TLS]
 
 
@@ -35,7 +36,7 @@ def test_an_address_that_no_envoy_could_use_is_refused(address: str) -> None:
 
 
 def test_envoy_logs_everything_that_we_read() -> None:
-    http, tcp, _ = yaml.safe_load_all(envoy(BY_ADDRESS))
+    http, tcp, *_ = yaml.safe_load_all(envoy(BY_ADDRESS))
     config = http["access_log"][0]["typed_config"]
     assert config["additional_request_headers_to_log"] == [":method", "x-tenant"]
     assert config["additional_response_headers_to_log"] == ["grpc-status", "x-a"]
@@ -45,7 +46,7 @@ def test_envoy_logs_everything_that_we_read() -> None:
 
 
 def test_istio_logs_everything_that_we_read() -> None:
-    mesh, telemetry = yaml.safe_load_all(istio(BY_NAME))
+    mesh, telemetry, _ = yaml.safe_load_all(istio(BY_NAME))
     providers = {provider["name"]: provider for provider in mesh["meshConfig"]["extensionProviders"]}
     http = providers["mesh-telemetry-http"]["envoyHttpAls"]
     assert (http["service"], http["port"]) == ("telemetry.mesh.svc.cluster.local", 9901)
@@ -57,10 +58,20 @@ def test_istio_logs_everything_that_we_read() -> None:
 
 @pytest.mark.parametrize("sink", [BY_ADDRESS, BY_IPV6])
 def test_istio_learns_an_address_by_a_service_entry(sink: Sink) -> None:
-    entry, mesh, _ = yaml.safe_load_all(istio(sink))
+    entry, mesh, _, _ = yaml.safe_load_all(istio(sink))
     assert entry["spec"]["endpoints"] == [{"address": sink.host}]
     providers = mesh["meshConfig"]["extensionProviders"]
     assert providers[0]["envoyHttpAls"]["service"] in entry["spec"]["hosts"]
+
+
+def test_istio_sends_its_proxies_metrics_to_us() -> None:
+    *_, mesh = yaml.safe_load_all(istio(BY_NAME))
+    config = mesh["meshConfig"]["defaultConfig"]
+    assert config["envoyMetricsService"] == {"address": "telemetry.mesh.svc.cluster.local:9901"}
+    patterns = config["proxyStatsMatcher"]["inclusionRegexps"]
+    assert any(
+        re.match(pattern, "cluster.outbound|80||a.b.svc.cluster.local.upstream_rq_active") for pattern in patterns
+    )
 
 
 def test_consul_s_text_says_what_it_costs() -> None:
@@ -75,7 +86,7 @@ def heredocs(text: str, key: str) -> Iterator[Json]:
 
 
 def bootstrap_of_envoy(sink: Sink) -> Json:
-    http, tcp, static = yaml.safe_load_all(envoy(sink))
+    http, tcp, static, stats = yaml.safe_load_all(envoy(sink))
     filters = "type.googleapis.com/envoy.extensions.filters"
     manager = {
         "@type": f"{filters}.network.http_connection_manager.v3.HttpConnectionManager",
@@ -100,7 +111,7 @@ def bootstrap_of_envoy(sink: Sink) -> Json:
         }
         for number, config in enumerate((manager, proxy))
     ]
-    return {"static_resources": {**static, "listeners": listeners}}
+    return {"node": NODE, **stats, "static_resources": {**static, "listeners": listeners}}
 
 
 def bootstrap_of_consul(sink: Sink) -> Json:
@@ -112,8 +123,10 @@ def bootstrap_of_consul(sink: Sink) -> Json:
         listener.pop("@type")
         listener["name"] += str(number)
         listener["address"]["socket_address"].update(address="127.0.0.1", port_value=0)
+    (stats,) = heredocs(text, "envoy_extra_stats_sinks_json")
     local = {"name": "local_app", "type": "STATIC", "load_assignment": {"cluster_name": "local_app"}}
-    return {"static_resources": {"clusters": [cluster, local], "listeners": listeners}}
+    static = {"clusters": [cluster, local], "listeners": listeners}
+    return {"node": NODE, "stats_sinks": [stats], "static_resources": static}
 
 
 @pytest.mark.real

@@ -66,7 +66,8 @@ fn count(mut logs: Reader, entries: &mut usize) -> Result<(), Fault> {
 }
 
 impl Identifier {
-    fn read(message: Reader) -> Self {
+    /// Of an identifier that is malformed, what could be read.
+    pub fn read(message: Reader) -> Self {
         let mut identifier = Self { metadata_json: b"{}".to_vec(), ..Self::default() };
         let _ = identifier.fields(message);
         identifier

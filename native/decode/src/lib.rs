@@ -1,4 +1,4 @@
-//! Envoy's access logs (`envoy.service.accesslog.v3`) from wire bytes to Arrow columns.
+//! Envoy's access logs (`envoy.service.accesslog.v3`) and metrics ([`metrics`]) from wire bytes to Arrow columns.
 //!
 //! The table is described in docs/columns.md. Fields are read by hand and by number, following
 //! `envoy/data/accesslog/v3/accesslog.proto`: a general protobuf library would make objects of them first, which costs
@@ -18,6 +18,7 @@ mod identifier;
 mod json;
 mod lists;
 mod maps;
+pub mod metrics;
 mod table;
 mod text;
 mod time;

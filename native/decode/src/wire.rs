@@ -48,6 +48,11 @@ impl<'a> Reader<'a> {
         Self { rest: message }
     }
 
+    /// Whether everything has been read.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// The next field's tag; `None` at the end.
     #[inline]
     pub fn tag(&mut self) -> Result<Option<u32>, Fault> {
