@@ -18,7 +18,7 @@ def serve(
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration; none means all defaults.")
     ] = None,
 ) -> None:
-    """Run the service until SIGTERM or Ctrl-C, then deliver what was received.
+    """Run the service until SIGTERM or Ctrl-C, then deliver what was received. SIGHUP reads FILE again.
 
     Exit codes: 0 stopped, 1 could not start (the message says why), 2 the configuration has faults (all are listed).
     """
@@ -40,7 +40,7 @@ def serve(
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(settings))
+            runner.run(run(settings, config))
     except ConfigError as error:  # of files that the configuration names
         raise config_faults(error) from None
     except StartError as error:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from telemetry.config.document import Path as KeyPath
 from telemetry.config.document import read
 from telemetry.config.faults import faults_of, flaws_of, in_order, known_keys
-from telemetry.config.handlers import Context, settings_class
+from telemetry.config.handlers import Context, HandlerSettings, settings_class
+from telemetry.config.rules import accepted_templates
 from telemetry.config.settings import Settings
 from telemetry.discovery import adapters
 from telemetry.errors import ConfigError, Fault
@@ -41,7 +42,8 @@ def parse(
 ) -> Settings:
     """Read a configuration from memory; `name` stands in its faults. Raises ConfigError with every fault found."""
     document = read(content)
-    context = Context(folder, os.environ, adapters() if installed is None else installed)
+    found = adapters() if installed is None else installed
+    context = Context(folder, os.environ, found, accepted_templates(document.value, found))
     faults = flaws_of(document, name)
     if document.readable:
         try:
@@ -55,5 +57,7 @@ def parse(
 
 def _known_keys(path: KeyPath, value: Any, context: Context) -> list[str]:  # noqa: ANN401 - a file may hold anything
     if path[:1] == ("handlers",):
-        return known_keys(settings_class(context.adapters[value["handlers"][path[1]]["adapter"]]), path[2:])
+        # Without an adapter only what all handlers have was looked at.
+        name = value["handlers"][path[1]].get("adapter")
+        return known_keys(settings_class(context.adapters[name]) if name else HandlerSettings, path[2:])
     return known_keys(Settings, path)

@@ -30,7 +30,7 @@ class AsWritten(GenerateJsonSchema):
         made = super().default_schema(schema)
         default = made.get("default")
         if isinstance(default, float) and made.get("type") == "string":
-            made["default"] = f"{default:g}s" if default >= 1 else f"{default * 1000:g}ms"
+            made["default"] = f"{default:.12g}s" if default >= 1 else f"{default * 1000:g}ms"
         return made
 
 

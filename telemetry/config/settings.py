@@ -8,9 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from telemetry.config.handlers import HandlerSettings, handler_settings
+from telemetry.config.dead_letters import DeadLetterSettings
+from telemetry.config.edges import EdgeSettings
+from telemetry.config.envoy_metrics import EnvoyMetricsSettings
+from telemetry.config.handlers import HandlerSettings, fit_together, handler_settings
+from telemetry.config.hops import HopsSection
+from telemetry.config.journal import JournalSettings
 from telemetry.config.kubernetes import KubernetesSettings
+from telemetry.config.metrics import MetricList, StandardMetricsSettings
+from telemetry.config.rules import ProbeSettings, Rules
 from telemetry.config.section import Section
+from telemetry.config.tls import TlsSettings
+from telemetry.config.traces import TracesSection
 from telemetry.expressions import ExpressionError, compile  # noqa: A004 - the verb of that room
 from telemetry.operations.settings import OperationsSettings
 from telemetry.options import Address, Bytes, ReadableFile, Seconds
@@ -20,6 +29,7 @@ from telemetry.processors.redaction_config import RedactionConfig
 __all__ = [
     "AccessLogSettings",
     "CoalesceSettings",
+    "EnvoyMetricsSettings",
     "GrpcSettings",
     "HttpSettings",
     "JournalSettings",
@@ -66,14 +76,6 @@ FilterStateKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 FilterStateKeys = Annotated[tuple[FilterStateKey, ...], Field(max_length=64), AfterValidator(_distinct)]
 
 
-class TlsSettings(Section):
-    """Mutual TLS: we show a certificate and ask one of every client. Files are PEM."""
-
-    certificate: ReadableFile = Field(description="Our certificate chain.")
-    key: ReadableFile = Field(description="The private key of our certificate.")
-    client_ca: ReadableFile = Field(description="The authorities whose certificates clients may show.")
-
-
 class _Listener(Section):
     # Before the address, whose validator looks at both.
     tls: TlsSettings | None = Field(None, description="Mutual TLS; null for plain text.")
@@ -116,7 +118,17 @@ class AccessLogSettings(Section):
     """What becomes a column of its own in decoding; Envoy sends it only when told to (`telemetry generate`)."""
 
     request_headers: Headers = Field(
-        (":method", "content-type", "traceparent", "b3", "x-b3-traceid", "x-b3-spanid"),
+        (
+            ":method",
+            "content-type",
+            "traceparent",
+            "tracestate",
+            "b3",
+            "x-b3-traceid",
+            "x-b3-spanid",
+            "x-b3-parentspanid",
+            "x-b3-sampled",
+        ),
         description="Request headers that become columns: method, protocol and trace are read from them.",
     )
     response_headers: Headers = Field(("grpc-status",), description="Response headers read for gRPC's status.")
@@ -168,6 +180,9 @@ class ReceiverSettings(Section):
     access_logs: AccessLogSettings = Field(
         default_factory=AccessLogSettings, description="What is read from access logs."
     )
+    metrics: EnvoyMetricsSettings = Field(
+        default_factory=EnvoyMetricsSettings, description="What is read of Envoys' own metrics."
+    )
     coalesce: CoalesceSettings = Field(
         default_factory=CoalesceSettings, description="How messages are gathered into batches."
     )
@@ -177,19 +192,6 @@ class HttpSettings(_Listener):
     """Where people and Prometheus look: /metrics, /healthz, /readyz."""
 
     address: Address = Field(Address("127.0.0.1", 9902), description="Where to listen; port 0 takes a free one.")
-
-
-class JournalSettings(Section):
-    """What was received and is yet to be delivered."""
-
-    max_bytes: Bytes = Field(
-        Bytes(256 * _MIB), ge=1 * _MIB, le=1024 * _GIB, description="The journal takes no more memory than this."
-    )
-    on_full: Literal["drop_oldest", "block"] = Field(
-        "drop_oldest",
-        description="drop_oldest: what the slowest handler has yet to take is given up, and counted. block: we stop "
-        "reading, and Envoys hold back, then drop.",
-    )
 
 
 class MeshSettings(Section):
@@ -276,11 +278,23 @@ class Settings(Section):
     http: HttpSettings = Field(default_factory=HttpSettings, description="Our HTTP server.")
     journal: JournalSettings = Field(default_factory=JournalSettings, description="What is yet to be delivered.")
     mesh: MeshSettings = Field(default_factory=MeshSettings, description="What is known about the mesh beforehand.")
-    handlers: Mapping[HandlerName, Handler] = Field(
+    handlers: Annotated[Mapping[HandlerName, Handler], AfterValidator(fit_together)] = Field(
         default_factory=_default_handlers, validate_default=True, min_length=1,
         description="Where everything goes: configured adapters by name. The name is the handler's in every metric. "
         "Default: one named prometheus.",
     )  # fmt: skip
+    # After the handlers, which they name.
+    rules: Rules = Field(
+        (), max_length=1000,
+        description="Which rows go to which handlers, and how many of them. A handler that no rule names gets all.",
+    )  # fmt: skip
+    probes: ProbeSettings = Field(
+        default_factory=ProbeSettings, description="What asks only whether a workload lives, or how it is."
+    )
+    metrics: MetricList = Field((), max_length=1000, description="Metrics of your own, beside the standard ones.")
+    standard_metrics: StandardMetricsSettings = Field(
+        default_factory=StandardMetricsSettings, description="What is changed of Istio's standard metrics."
+    )
     outcomes: tuple[OutcomeRule, ...] = Field(
         (), max_length=1000,
         description="What counts as an error, where it is not what Kiali takes for one; the first match decides.",
@@ -288,8 +302,16 @@ class Settings(Section):
     operations: OperationsSection = Field(
         default_factory=OperationsSection, description="How requests get the name of their operation."
     )
+    hops: HopsSection = Field(default_factory=HopsSection, description="How both ends of a request find each other.")
+    edges: EdgeSettings = Field(default_factory=EdgeSettings, description="Who calls whom, and how it goes.")
+    traces: TracesSection = Field(
+        default_factory=TracesSection, description="How entries become traces, where a handler takes spans."
+    )
     redaction: RedactionSettings = Field(
         default_factory=RedactionSettings, description="What leaves the entries before anything stores them."
+    )
+    dead_letters: DeadLetterSettings = Field(
+        default_factory=DeadLetterSettings, description="Where rows are kept that a sink will never take."
     )
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="How it ends.")
     log: LogSettings = Field(default_factory=LogSettings, description="What we log about ourselves.")

@@ -9,7 +9,19 @@ from pydantic_core import ErrorDetails
 __all__ = ["hint_for_key", "words"]
 
 _OURS = frozenset(
-    {"duration", "size", "address", "file", "secret", "exposed", "name", "twice", "unknown_adapter", "broken_adapter"}
+    {
+        "duration",
+        "size",
+        "address",
+        "file",
+        "secret",
+        "exposed",
+        "name",
+        "twice",
+        "unknown_adapter",
+        "broken_adapter",
+        "expression",
+    }
 )
 """Errors that our own validators raise, worded as they are to be read."""
 
@@ -63,7 +75,9 @@ def words(error: ErrorDetails, written: object) -> str:
 def _bounds(context: Mapping[str, Any], written: object) -> Mapping[str, Any]:
     """Write bounds as the value is written: of all that comes as text, only durations have bounds that are floats."""
     duration = isinstance(written, str)
-    bounds = {key: f"{bound:g}s" if duration and isinstance(bound, float) else bound for key, bound in context.items()}
+    bounds = {
+        key: f"{bound:.12g}s" if duration and isinstance(bound, float) else bound for key, bound in context.items()
+    }
     return {**bounds, "expected": str(bounds.get("expected", "")).replace("'", "")}
 
 

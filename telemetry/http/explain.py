@@ -1,6 +1,7 @@
 """`POST /api/v1/explain`: what the service would make of an entry."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import islice
 from time import time_ns
 from typing import Any
@@ -18,8 +19,8 @@ _MAX_BODY_BYTES = 1 << 20
 _MAX_ENTRIES = 200
 
 
-def explain_router(explainer: Explainer) -> APIRouter:
-    """Give the route. It knows the addresses that the service knows; entries sent here are counted nowhere."""
+def explain_router(explainer: Callable[[], Explainer]) -> APIRouter:
+    """Give the route. `explainer`: the present one. Entries sent here are counted nowhere."""
     router = APIRouter()
     one_at_a_time = asyncio.Lock()
 
@@ -27,7 +28,7 @@ def explain_router(explainer: Explainer) -> APIRouter:
         messages = list(islice(messages_of(text), _MAX_ENTRIES + 1))
         if len(messages) > _MAX_ENTRIES or sum(native.inspect(one)[1] for one in messages) > _MAX_ENTRIES:
             raise Unreadable(f"at most {_MAX_ENTRIES} entries; send fewer")
-        explanation = explainer.explain(messages, time_ns())
+        explanation = explainer().explain(messages, time_ns())
         return dict(jsonable_encoder(explanation.as_json(), custom_encoder={bytes: bytes.hex}))
 
     @router.post("/api/v1/explain")

@@ -153,6 +153,8 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "request.path": _PATH,
     "request.url_path": _PATH.str.split_exact("?", 1).struct.field("field_0"),
     "request.operation": pl.lit(None, pl.String),
+    "event.name": pl.lit(None, pl.String),
+    "event.message": pl.lit(None, pl.String),
     "request.scheme": pl.col("scheme"),
     "request.useragent": pl.col("user_agent"),
     "request.referer": pl.col("referer"),

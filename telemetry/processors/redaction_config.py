@@ -6,6 +6,7 @@ from typing import Literal, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from telemetry.attributes import STRING_MAP
 from telemetry.batch import SCHEMAS, Template
 from telemetry.options import Secret
 from telemetry.processors.concealment import Action
@@ -101,6 +102,11 @@ class RedactionConfig(BaseModel):
         {}, description="attributes to redact whole, with what is done; those that aren't text are always dropped"
     )
     hash_key: Secret | None = Field(None, description="key of the hashes: at least 16 bytes; needed for `hash`")
+
+    def concealed_attributes(self) -> frozenset[str]:
+        """Give the attributes in which something may have to be concealed."""
+        maps = (name for name, dtype in SCHEMAS[Template.LOGENTRY].items() if dtype == STRING_MAP)
+        return frozenset((*_WRITTEN_BY_CLIENTS, *maps, *self.denied_attributes()))
 
     def denied_attributes(self) -> Mapping[str, Action]:
         """Give the attributes to redact whole, those not allowed included."""

@@ -1,4 +1,4 @@
-"""Trace and span id, from whichever propagation header was logged."""
+"""Trace, span, parent and sampling flag, from whichever propagation header was logged."""
 
 import polars as pl
 
@@ -10,28 +10,56 @@ _TRACEPARENT_BYTES = 55
 # https://github.com/openzipkin/b3-propagation: the single header; its trace id has 16 or 32 digits.
 _B3_TRACE = r"^([0-9a-f]{16}(?:[0-9a-f]{16})?)-"
 _B3_SPAN = r"^[0-9a-f]{16,32}-([0-9a-f]{16})"
+_B3_PARENT = r"-([0-9a-f]{16})$"
+# Trace, span, flag, parent: what is longer than the first two and the flag has a parent.
+_B3_WITHOUT_PARENT_BYTES = 51
+# The flag stands alone, or after the span's id; d is debug, which is sampled.
+_B3_SAMPLED = r"^(?:[0-9a-f]{16,32}-[0-9a-f]{16}-)?([01d])(?:$|-)"
+_FLAG_AT = 53
+# An id of zeros is none: that of the trace ends so, that of the span is so.
+_NO_ID = "0000000000000000-"
+_TRUE = ("1", "d", "true")
 
 
 def trace_context(rows: pl.DataFrame) -> list[pl.Expr]:
-    """Give the expressions of trace.id (32 hex digits) and trace.span_id (16), null where no header has them.
+    """Give the expressions of trace.id (32 hex digits), .span_id and .parent_id (16), .sampled and .state.
 
-    traceparent before b3 before x-b3-*. Most meshes use one of them: a header that no row has costs nothing.
+    Null where no header has them. traceparent before b3 before x-b3-*. Most meshes use one of them: a header that no
+    row has costs nothing.
     """
-    traces, spans = [], []
+    traces: list[pl.Expr] = []
+    spans: list[pl.Expr] = []
+    parents: list[pl.Expr] = []
+    sampled: list[pl.Expr] = []
     if _logged(rows, "traceparent"):
         header = pl.col("request_headers.traceparent")
-        whole = pl.when((header.str.len_bytes() == _TRACEPARENT_BYTES) & header.str.starts_with("00-")).then(header)
+        formed = (header.str.len_bytes() == _TRACEPARENT_BYTES) & header.str.starts_with("00-")
+        whole = pl.when(formed & ~header.str.contains(_NO_ID, literal=True)).then(header)
         traces.append(whole.str.slice(3, _TRACE_DIGITS))
         spans.append(whole.str.slice(36, _SPAN_DIGITS))
+        sampled.append(whole.str.slice(_FLAG_AT + 1).is_in(list("13579bdf")))
     if _logged(rows, "b3"):
         header = pl.col("request_headers.b3")
         traces.append(header.str.extract(_B3_TRACE).str.pad_start(_TRACE_DIGITS, "0"))
         spans.append(header.str.extract(_B3_SPAN))
+        parents.append(pl.when(header.str.len_bytes() > _B3_WITHOUT_PARENT_BYTES).then(header.str.extract(_B3_PARENT)))
+        sampled.append(header.str.extract(_B3_SAMPLED).is_in(_TRUE))
     if _logged(rows, "x-b3-traceid"):
         traces.append(pl.col("request_headers.x-b3-traceid").str.to_lowercase().str.pad_start(_TRACE_DIGITS, "0"))
     if _logged(rows, "x-b3-spanid"):
         spans.append(pl.col("request_headers.x-b3-spanid").str.to_lowercase())
-    return [_first(traces).alias("trace.id"), _first(spans).alias("trace.span_id")]
+    if _logged(rows, "x-b3-parentspanid"):
+        parents.append(pl.col("request_headers.x-b3-parentspanid").str.to_lowercase())
+    if _logged(rows, "x-b3-sampled"):
+        sampled.append(pl.col("request_headers.x-b3-sampled").is_in(_TRUE))
+    state = pl.col("request_headers.tracestate") if _logged(rows, "tracestate") else pl.lit(None, pl.String)
+    return [
+        _first(traces).alias("trace.id"),
+        _first(spans).alias("trace.span_id"),
+        _first(parents).alias("trace.parent_id"),
+        _first(sampled, pl.Boolean).alias("trace.sampled"),
+        state.alias("trace.state"),
+    ]
 
 
 def _logged(rows: pl.DataFrame, header: str) -> bool:
@@ -39,5 +67,5 @@ def _logged(rows: pl.DataFrame, header: str) -> bool:
     return name in rows.columns and rows[name].null_count() < len(rows)
 
 
-def _first(choices: list[pl.Expr]) -> pl.Expr:
-    return pl.coalesce(choices) if choices else pl.lit(None, pl.String)
+def _first(choices: list[pl.Expr], dtype: type[pl.DataType] = pl.String) -> pl.Expr:
+    return pl.coalesce(choices) if choices else pl.lit(None, dtype)

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from starlette.requests import ClientDisconnect
 
 from telemetry.http.metrics import compressed, metrics_router
-from telemetry.plugin import Scraped
+from telemetry.plugin import Count, Scraped
 from tests.adapters.pages import Mesh, Point
 
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
@@ -28,11 +28,21 @@ class Pages(Scraped):
         self.completed += 1
 
 
-def app(*scraped: Scraped) -> FastAPI:
+class Keeper:
+    """Counts one thing."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def counts(self) -> Iterator[Count]:
+        yield Count("telemetry_kept", "gauge", "Things kept.", self.value, {"place": 'a "shelf"\n'})
+
+
+def app(*scraped: object) -> FastAPI:
     registry = CollectorRegistry()
     Counter("telemetry_entries", "Entries.", registry=registry).inc(3)
     app = FastAPI()
-    app.include_router(metrics_router(registry, lambda: scraped))
+    app.include_router(metrics_router(registry, lambda: {f"h{at}": one for at, one in enumerate(scraped)}))
     return app
 
 
@@ -129,9 +139,19 @@ async def test_a_client_that_goes_away_has_not_completed_its_scrape() -> None:
 
 
 async def test_adapters_are_asked_for_at_each_scrape() -> None:
-    scraped: list[Scraped] = []
+    scraped: dict[str, Scraped] = {}
     page = FastAPI()
     page.include_router(metrics_router(CollectorRegistry(), lambda: scraped))
     assert b"# late" not in (await get(page)).content
-    scraped.append(Pages(b"# late\n"))
+    scraped["late"] = Pages(b"# late\n")
     assert b"# late" in (await get(page)).content
+
+
+@pytest.mark.parametrize(("accept", "parse"), [("*/*", parse_text), (OPENMETRICS["Accept"], parse_openmetrics)])
+async def test_what_two_handlers_count_is_one_family_told_apart_by_handler(accept: str, parse: type) -> None:
+    response = await get(app(Keeper(1), (await mesh()).adapter, Keeper(2.5)), Accept=accept)
+    (kept,) = [family for family in parse(response.text) if family.name == "telemetry_kept"]
+    assert [(sample.labels, sample.value) for sample in kept.samples] == [
+        ({"handler": "h0", "place": 'a "shelf"\n'}, 1),
+        ({"handler": "h2", "place": 'a "shelf"\n'}, 2.5),
+    ]

@@ -57,7 +57,7 @@ async def eventually(ask: Callable[[], Awaitable[Any]], what: str) -> Any:
 @asynccontextmanager
 async def served(mesh: Mesh, port: int) -> AsyncIterator[None]:
     app = FastAPI()
-    app.include_router(metrics_router(CollectorRegistry(), lambda: [mesh.adapter]))
+    app.include_router(metrics_router(CollectorRegistry(), lambda: {"mesh": mesh.adapter}))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", ws="none", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     try:

@@ -20,7 +20,17 @@ from tests.rows import NOW_NS
 from tests.wire import REVIEWS_HOST, address, connection, inbound, message, node, outbound, request
 
 HEADERS = {
-    "request_headers": [":method", "content-type", "traceparent", "b3", "x-b3-traceid", "x-b3-spanid"],
+    "request_headers": [
+        ":method",
+        "content-type",
+        "traceparent",
+        "tracestate",
+        "b3",
+        "x-b3-traceid",
+        "x-b3-spanid",
+        "x-b3-parentspanid",
+        "x-b3-sampled",
+    ],
     "response_headers": ["grpc-status"],
     "response_trailers": ["grpc-status"],
     "filter_state": ["downstream_peer", "upstream_peer"],
@@ -211,6 +221,8 @@ def test_grpc_is_recognised_by_shape_where_the_content_type_is_not_logged(bench,
         ({"b3": f"{'c' * 16}-{'d' * 16}"}, "c" * 16, "d" * 16),
         ({"x-b3-traceid": "E" * 16, "x-b3-spanid": "f" * 16}, "e" * 16, "f" * 16),
         ({"traceparent": "garbage"}, None, None),
+        ({"traceparent": f"00-{'0' * 32}-{'b' * 16}-01"}, None, None),
+        ({"traceparent": f"00-{'a' * 32}-{'0' * 16}-01"}, None, None),
         ({"b3": "0"}, None, None),
         ({}, None, None),
     ],
@@ -219,6 +231,25 @@ def test_trace_ids_come_from_the_headers_that_were_logged(bench, headers, trace,
     row = bench.row(with_headers(inbound(), headers))
     assert row["trace.id"] == (trace and trace.rjust(32, "0"))
     assert row["trace.span_id"] == span
+
+
+@pytest.mark.parametrize(
+    ("headers", "sampled", "parent"),
+    [
+        ({"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}, True, None),
+        ({"traceparent": f"00-{'a' * 32}-{'b' * 16}-00"}, False, None),
+        ({"b3": f"{'c' * 32}-{'d' * 16}"}, None, None),
+        ({"b3": f"{'c' * 32}-{'d' * 16}-0"}, False, None),
+        ({"b3": f"{'c' * 32}-{'d' * 16}-d-{'e' * 16}"}, True, "e" * 16),
+        ({"b3": "0"}, False, None),
+        ({"b3": "1"}, True, None),
+        ({"x-b3-sampled": "true", "x-b3-parentspanid": "E" * 16}, True, "e" * 16),
+        ({}, None, None),
+    ],
+)
+def test_so_do_the_parent_and_whether_it_is_to_be_kept(bench, headers, sampled, parent):
+    row = bench.row(with_headers(inbound(), headers))
+    assert (row["trace.sampled"], row["trace.parent_id"]) == (sampled, parent)
 
 
 def test_what_filters_noted_is_read_from_their_dynamic_metadata(bench):

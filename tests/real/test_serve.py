@@ -122,3 +122,29 @@ def test_a_faulty_file_ends_it_with_2_and_every_fault_is_told(serve: Serve, port
     for path in ("journal.max_bytes", "handlers.prometheus.adapter", "log.level", "shutdwon"):
         assert any(f": {path}: " in line for line in lines), err
     assert not answers(f"http://127.0.0.1:{ports[1]}/healthz")
+
+
+def test_sighup_reads_the_file_again_and_a_bad_one_changes_nothing(
+    serve: Serve, ports: tuple[int, int], tmp_path: Path
+) -> None:
+    child = serve(*ports, log={"level": "info", "format": "json"})
+    until(lambda: ready(child, ports[1]))
+    file = tmp_path / "0.yaml"
+    good = file.read_text()
+
+    def sample(name: str) -> float:
+        page = httpx.get(f"http://127.0.0.1:{ports[1]}/metrics").text
+        return next((float(line.split()[-1]) for line in page.splitlines() if line.startswith(name)), 0.0)
+
+    file.write_text(good + "outcomes: [{match: 'no.such == 1', outcome: success}]\n")
+    child.send_signal(signal.SIGHUP)
+    until(lambda: sample('telemetry_config_reloads_total{result="refused"}') >= 1)
+    assert sample("telemetry_config_last_reload_successful") == 0
+    file.write_text(good + "outcomes: [{match: 'response.code == 404', outcome: success}]\n")
+    child.send_signal(signal.SIGHUP)
+    until(lambda: sample('telemetry_config_reloads_total{result="changed"}') >= 1)
+    assert sample("telemetry_config_last_reload_successful") == 1
+    child.terminate()
+    code, _, err = end_of(child)
+    assert code == 0
+    assert "no.such" in err

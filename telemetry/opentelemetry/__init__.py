@@ -1,0 +1,1 @@
+"""What OpenTelemetry calls things: our attributes under the names of its semantic conventions."""

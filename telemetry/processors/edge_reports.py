@@ -1,0 +1,114 @@
+"""How often each end reported each code: Istio's request counter, by edge, as Kiali's health reads it."""
+
+import numpy as np
+import polars as pl
+
+from telemetry.processors.edge_slots import EDGE_IDENTITY, EdgeSlots
+
+__all__ = ["EdgeReports"]
+
+_METRIC = "istio_requests_total"
+_LABELS = {
+    "context.protocol": "request_protocol",
+    **{
+        f"{side}.{attribute}": f"{side}_{label}"
+        for side in ("source", "destination")
+        for attribute, label in {
+            "workload.name": "workload",
+            "workload.namespace": "workload_namespace",
+            "app": "app",
+            "version": "version",
+            "canonical.service": "canonical_service",
+            "canonical.revision": "canonical_revision",
+            "cluster.id": "cluster",
+        }.items()
+    },
+    "destination.service.host": "destination_service",
+    "destination.service.name": "destination_service_name",
+    "destination.service.namespace": "destination_service_namespace",
+}
+_SHOWN = [*_LABELS.values(), "reporter", "response_code", "grpc_response_status"]
+
+
+def _label(name: str) -> pl.Expr:
+    return pl.col("labels").struct.field(name)
+
+
+def _code() -> pl.Expr:
+    """Read the code as Kiali does (models/health.go, aggregate): `-` without response; for gRPC its status, if any."""
+    code, status = pl.col("response_code"), pl.col("grpc_response_status")
+    of_grpc = (pl.col("request_protocol") == "grpc") & (status != "")
+    return pl.when(code == "0").then(pl.lit("-")).when(of_grpc).then(status).otherwise(code)
+
+
+class EdgeReports:
+    """Adds up METRIC rows of istio_requests_total by series; of more than `limit` series only the totals are kept."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._clear()
+
+    def _clear(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._labels: list[pl.DataFrame] = []
+        self._sums = np.zeros(0)
+        self._beyond: list[pl.DataFrame] = []
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add what a METRIC batch says."""
+        points = rows.filter(pl.col("metric") == _METRIC)
+        if points.is_empty():
+            return
+        series = points["series"].to_list()
+        if new := self._learned(series):
+            self._labels.append(points[new].select(_label(name) for name in _SHOWN))
+            self._sums = np.pad(self._sums, (0, len(new)))
+        known = np.array([self._numbers.get(one, -1) for one in series], dtype=np.int64)
+        values = points["value"].to_numpy()
+        np.add.at(self._sums, known[known >= 0], values[known >= 0])
+        if (known < 0).any():
+            self._add_beyond(points.filter(pl.Series(known < 0)))
+
+    def _learned(self, series: list[int]) -> list[int]:
+        """Give numbers to new series, as far as there is room; gives the positions of those numbered."""
+        numbers = self._numbers
+        new: list[int] = []
+        for at, one in enumerate(series):
+            if one not in numbers and len(numbers) < self._limit:
+                numbers[one] = len(numbers)
+                new.append(at)
+        return new
+
+    def _add_beyond(self, points: pl.DataFrame) -> None:
+        """Keep who reported which code, no more: there are few of both."""
+        shown = points.select(*(_label(name) for name in _SHOWN), count=pl.col("value").cast(pl.UInt64))
+        self._beyond.append(shown.select(slot=pl.lit(0, pl.Int64), reporter="reporter", code=_code(), count="count"))
+        if len(self._beyond) > 64:
+            self._beyond = [_summed(pl.concat(self._beyond))]
+
+    def taken(self, slots: EdgeSlots) -> pl.DataFrame:
+        """Columns: slot, reporter, code, count; begins anew."""
+        frames = list(self._beyond)
+        if self._labels:
+            labels = pl.concat(self._labels)
+            identity = labels.select(
+                pl.col(label).replace("unknown", None).alias(name) for name, label in _LABELS.items()
+            ).with_columns(
+                # The label says `latest` of a workload that nobody knows.
+                pl.when(pl.col(f"{side}.workload.name").is_not_null()).then(f"{side}.canonical.revision")
+                for side in ("source", "destination")
+            )
+            frames.append(
+                labels.select(
+                    slot=pl.Series(slots.of(identity.select(EDGE_IDENTITY))),
+                    reporter="reporter",
+                    code=_code(),
+                    count=pl.Series(self._sums[: len(labels)]).round().cast(pl.UInt64),
+                )
+            )
+        self._clear()
+        return _summed(pl.concat(frames)) if frames else pl.DataFrame()
+
+
+def _summed(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.group_by("slot", "reporter", "code").agg(pl.col("count").sum())

@@ -1,0 +1,72 @@
+"""What the two ends together show of time, as histograms by edge."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from telemetry.attributes import TIMESTAMP
+from telemetry.batch import EXEMPLAR, EXPONENTIAL, METRIC_KIND, SCHEMAS, Template
+from telemetry.processors.groups import Groups
+
+__all__ = ["LABELS", "METRICS", "times_by_edge"]
+
+METRICS = {
+    "telemetry_network_duration_milliseconds": "hop.network",
+    "telemetry_application_duration_milliseconds": "hop.application",
+    "telemetry_proxy_duration_milliseconds": "hop.proxy",
+}
+"""Histograms, and the part of a hop's time that each shows."""
+
+_NAMED = {
+    "source_workload": "source.workload.name",
+    "source_workload_namespace": "source.workload.namespace",
+    "destination_workload": "destination.workload.name",
+    "destination_workload_namespace": "destination.workload.namespace",
+    "destination_service": "destination.service.host",
+}
+LABELS = {label: pl.col(name).fill_null("unknown") for label, name in _NAMED.items()}
+"""Istio's labels of who and whom, no others: a hop is one edge's."""
+
+# Milliseconds: within a node a packet takes 0.05.
+BOUNDS = np.array([0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000])
+_CONSTANT = [
+    pl.lit("histogram", METRIC_KIND).alias("kind"),
+    pl.lit("ms").alias("unit"),
+    pl.lit(pl.Series([BOUNDS.tolist()], dtype=pl.List(pl.Float64)).first(), pl.List(pl.Float64)).alias("bounds"),
+    pl.lit(None, EXPONENTIAL).alias("exponential"),
+    pl.lit(None, EXEMPLAR).alias("exemplar"),
+]
+_ORDER = list(SCHEMAS[Template.METRIC])
+_NS_PER_MS = 1e6
+
+
+def times_by_edge(hops: pl.DataFrame, seed: int, start_ns: int, end_ns: int) -> pl.DataFrame | None:
+    """Give METRIC rows of these HOP rows, an interval's; None where no part of any is known."""
+    if all(hops[part].null_count() == len(hops) for part in METRICS.values()):
+        return None
+    groups = _edges(hops["context.key"].to_numpy())
+    shown = hops.select(pl.col(_NAMED.values()).gather(groups.first)).select(**LABELS)
+    named = shown.select(labels=pl.struct(pl.all()), series=pl.struct(pl.all()).hash(seed))
+    times = [(name, pl.lit(at_ns).cast(TIMESTAMP)) for name, at_ns in (("start", start_ns), ("time", end_ns))]
+    points = pl.concat([_points(metric, hops[part], groups, named) for metric, part in METRICS.items()], rechunk=False)
+    return points.filter(pl.col("count") > 0).with_columns(_CONSTANT, **dict(times)).select(_ORDER)
+
+
+def _edges(keys: npt.NDArray[np.uint32]) -> Groups:
+    """Group by context.key, whose values are consecutive and all in use."""
+    numbers = keys.astype(np.int64)
+    first = np.empty(int(numbers.max()) + 1, np.int64)
+    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
+    return Groups(numbers, first)
+
+
+def _points(metric: str, values: pl.Series, groups: Groups, named: pl.DataFrame) -> pl.DataFrame:
+    present = values.is_not_null().to_numpy()
+    milliseconds = np.nan_to_num(values.to_physical().to_numpy() / _NS_PER_MS)
+    columns = {
+        "metric": pl.Series([metric]).new_from_index(0, len(groups)),
+        "value": groups.sum(milliseconds),
+        "count": groups.count(present).astype(np.uint64),
+        "buckets": pl.Series(groups.histogram(milliseconds, present, BOUNDS)).arr.to_list(),
+    }
+    return named.hstack(pl.DataFrame(columns))
