@@ -1,4 +1,4 @@
-# From a fresh clone: `make demo` to see it, `make test` to prove it. Needs Python >= 3.11 with venv, Rust, make.
+# From a fresh clone: `make demo` to see it, `make test` to prove it. Needs Python >= 3.11 with venv, Rust, Go, make.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -12,16 +12,16 @@ NATIVE := $(shell find native -name target -prune -o -name fuzz -prune -o \( -na
 # PyO3 asks the interpreter it builds for; the tests of the crate link against it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help setup tools demo test check bench lock clean
+.PHONY: help setup tools demo test check bench soak lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 setup: .venv/.built ## virtual environment from the lock, native crate built, `telemetry` installed
 
-tools: $(TOOLS)/envoy $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/h2load ## the real servers that demo, tests and bench need
+tools: $(TOOLS)/envoy $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/h2load $(TOOLS)/otelcol $(TOOLS)/remote-write-receiver ## the real servers that demo, tests and bench need
 
-demo: setup tools ## a real Envoy mesh with traffic; SECONDS=30 for a bounded run
+demo: setup $(TOOLS)/envoy $(TOOLS)/prometheus ## a real Envoy mesh with traffic; SECONDS=30 for a bounded run
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/telemetry demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: check tools ## everything: check, the crate's tests, pytest with real servers
@@ -40,6 +40,9 @@ check: setup ## linters, types, import direction
 
 bench: setup tools ## entries/s, CPU per entry by stage, memory; ARGS='--only usual' narrows it
 	@$(BIN)/python -m bench.run $(ARGS)
+
+soak: setup $(TOOLS)/envoy ## the fault suite for HOURS=1 (or MINUTES=5), beside a service whose memory is watched; ARGS='--seed 7'
+	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),$(shell awk 'BEGIN {print 60 * $(or $(HOURS),1)}')) $(ARGS)
 
 lock: .venv/.locked ## take newer versions of the dependencies into requirements/*.txt
 	@$(call compile,dev,--all-extras pyproject.toml requirements/build.in)
@@ -81,6 +84,16 @@ $(TOOLS)/prometheus $(TOOLS)/promtool &: scripts/debian-tool
 	@echo "→ fetching Prometheus (Debian's package, 40 MB)"
 	@scripts/debian-tool prometheus prometheus promtool
 	@touch $(TOOLS)/prometheus $(TOOLS)/promtool
+
+$(TOOLS)/otelcol: requirements/collector.yaml scripts/collector
+	@echo "→ building the OpenTelemetry Collector (1.5 minutes the first time)"
+	@scripts/collector
+	@touch $@
+
+$(TOOLS)/remote-write-receiver: $(wildcard tests/real/receiver/*) scripts/receiver
+	@echo "→ building a receiver of remote write 2.0 (half a minute the first time)"
+	@scripts/receiver
+	@touch $@
 
 $(TOOLS)/h2load: scripts/debian-tool
 	@echo "→ fetching h2load (Debian's nghttp2-client)"

@@ -4,7 +4,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,14 +100,14 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float, paus
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Service]:
-    """Start the service with its defaults; stop it at the end and insist on a clean exit."""
+def running(folder: Path, more: str = "", environment: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """Start the service with its defaults and `more` (YAML); stop it at the end and insist on a clean exit."""
     ports = Ports()
     path = folder / "bench.yaml"
-    path.write_text(CONFIG.format(grpc=ports.grpc, http=ports.http, streams=STREAMS_PER_PEER))
+    path.write_text(CONFIG.format(grpc=ports.grpc, http=ports.http, streams=STREAMS_PER_PEER) + more)
     command = [COMMAND, "serve", "-c", path]
     log = folder / "service.log"
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
         service = Service(psutil.Process(process.pid), ports, log)
         try:
             wait_until(lambda: process.poll() is not None or service.is_ready(), "the service's start", 30)

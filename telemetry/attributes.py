@@ -165,6 +165,11 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("envoy.time_to_last_downstream_tx_byte", DURATION, "last response byte to downstream", "since request.time"),
     Attribute("trace.id", pl.String, "trace id, 32 hex digits", "header traceparent, b3 or x-b3-traceid, where logged"),
     Attribute("trace.span_id", pl.String, "span id, 16 hex digits, as this hop logged it", "same headers"),
+    Attribute("trace.parent_id", pl.String, "parent's span id, 16 hex digits; B3 only", "header b3 or x-b3-parentspanid, where logged"),
+    Attribute("trace.sampled", pl.Boolean, "whether the trace is to be kept, as this hop logged it", "header traceparent, b3 or x-b3-sampled, where logged"),
+    Attribute("trace.state", pl.String, "W3C tracestate; empty where Envoy's own tracer sent none", "header tracestate, where logged"),
+    Attribute("event.name", pl.String, "what happened in the mesh; null for requests and connections", "topology (docs/graph.md)"),
+    Attribute("event.message", pl.String, "the same as a sentence", "topology (docs/graph.md)"),
 )
 # fmt: on
 

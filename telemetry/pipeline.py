@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from telemetry import native
 from telemetry.batch import Batch, Template
@@ -11,7 +12,10 @@ from telemetry.processors.normalise import Normalise
 from telemetry.receivers.coalesce import Chunk
 from telemetry.selfmetrics import SelfMetrics
 
-__all__ = ["Pipeline", "Wanted"]
+__all__ = ["END_NS", "Pipeline", "Wanted"]
+
+END_NS = 2**63 - 1
+"""The time that no window outlasts: a flush by then leaves nothing behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Pipeline:
     """Decodes, normalises, and hands through the processors. For one thread.
 
     What nobody wants (`templates`: what the handlers accept) is dropped at the end, uncounted: it was never offered.
+    `numbers` gives batches their sequence: who takes another's place goes on with the other's.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Pipeline:
         templates: Collection[Template],
         receiver: str,
         epoch: int,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         self._normalise = normalise
         self._processors = tuple(processors)
@@ -48,7 +54,7 @@ class Pipeline:
         self._templates = frozenset(templates)
         self._receiver = receiver
         self._epoch = epoch
-        self._sequence = 0
+        self._numbers = count(1) if numbers is None else numbers
 
     def run(self, chunk: Chunk) -> list[Batch]:
         """Give the batches that came of the chunk."""
@@ -62,9 +68,17 @@ class Pipeline:
 
     def flush(self, now_ns: int) -> list[Batch]:
         """Give what has become due in the processors."""
+        return self._flush(now_ns, self._processors)
+
+    def retire(self, successor: "Pipeline") -> list[Batch]:
+        """Give what those processors still hold that the successor does not go on with. The last call."""
+        return self._flush(END_NS, [one for one in self._processors if one not in successor._processors])
+
+    def _flush(self, now_ns: int, processors: Collection[Processor]) -> list[Batch]:
         batches: list[Batch] = []
         for at, processor in enumerate(self._processors):
-            batches += self._through(processor.flush(now_ns), start=at + 1)
+            if processor in processors:
+                batches += self._through(processor.flush(now_ns), start=at + 1)
         return self._number(batches)
 
     def _decode(self, chunk: Chunk) -> Columns | None:
@@ -98,5 +112,4 @@ class Pipeline:
     def _numbered(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
             if batch.template in self._templates and len(batch.rows):
-                self._sequence += 1
-                yield replace(batch, sequence=self._sequence)
+                yield replace(batch, sequence=next(self._numbers))

@@ -3,30 +3,36 @@
 A **processor** turns batches into batches while they pass. An **adapter** hands batches to a back end. Both are
 found by entry points (`telemetry.processors`, `telemetry.adapters`), ours and yours by the same road.
 
-    class Stdout(AbstractAsyncContextManager):
+    class Printer(AbstractAsyncContextManager):
         class Config(BaseModel):
             model_config = ConfigDict(extra="forbid", frozen=True)
-            limit: int = 10
+            limit: int = Field(10, description="Rows to print of each batch.")
 
         accepts = frozenset({Template.LOGENTRY})
 
         def __init__(self, config: Config) -> None:
             self._config = config
 
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
         async def export(self, batch: Batch) -> None:
             print(batch.rows.head(self._config.limit))
+
+docs/adapters/writing-your-own.md goes on from here; `telemetry new adapter` writes a package, `telemetry.testing` has
+the contract that its tests run.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from telemetry.batch import Batch, Template
 
-__all__ = ["Adapter", "Limited", "Limits", "Processor", "Scraped"]
+__all__ = ["Adapter", "Count", "Counting", "Limited", "Limits", "Processor", "Scraped"]
 
 
 class Processor(Protocol):
@@ -85,7 +91,29 @@ class Limited(Protocol):
 
 @runtime_checkable
 class Scraped(Protocol):
-    """What an adapter has besides when its back end comes to fetch: its text joins the `/metrics` page."""
+    """What an adapter has besides when its back end comes to fetch: its text joins the `/metrics` page.
+
+    There is one page, and on it one handler with such an adapter.
+    """
 
     def exposition(self, *, openmetrics: bool) -> Iterator[bytes]:
         """Yield the page in pieces of bounded size, without the closing `# EOF`; never blocks an export."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number that an adapter keeps of itself; the page adds the label `handler`."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    meaning: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What an adapter has besides when it counts what delivery can't see: series it holds, rows refused late."""
+
+    def counts(self) -> Iterable[Count]:
+        """Give the numbers as they are now, under names that begin with `telemetry_`; asked at each scrape."""

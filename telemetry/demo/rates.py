@@ -40,18 +40,21 @@ class PrometheusRates:
 
 
 class PageRates:
-    """Reads the page again and again, and compares with what it was up to ten seconds before."""
+    """Reads the page again and again, and compares with what it was up to `window_s` seconds before."""
 
-    def __init__(self, query: Callable[[], Awaitable[list[Sample]]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, query: Callable[[], Awaitable[list[Sample]]], clock: Callable[[], float], window_s: float = WINDOW_S
+    ) -> None:
         self._query = query
         self._clock = clock
+        self._window_s = window_s
         self._readings: deque[tuple[float, dict[_Series, float]]] = deque()
 
     async def read(self) -> list[Sample]:
         """Give one sample per series, its value per second; none at the first reading."""
         self._readings.append((self._clock(), _values(await self._query())))
         (then, before), (now, after) = self._readings[0], self._readings[-1]
-        if now - then > WINDOW_S:
+        if now - then > self._window_s:
             self._readings.popleft()
         if now == then:
             return []

@@ -1,6 +1,18 @@
-"""Explain: what became of an entry, attribute by attribute, and from what."""
+"""Explain: what becomes of an entry, attribute by attribute, rule by rule, and at each handler."""
 
-from telemetry.explain.explaining import Explained, Explainer, Explanation
+from telemetry.explain.course import Course, course_of
+from telemetry.explain.explaining import Explainer
+from telemetry.explain.explanation import Entry, Explained, Explanation, Point
 from telemetry.explain.forms import Unreadable, messages_of
 
-__all__ = ["Explained", "Explainer", "Explanation", "Unreadable", "messages_of"]
+__all__ = [
+    "Course",
+    "Entry",
+    "Explained",
+    "Explainer",
+    "Explanation",
+    "Point",
+    "Unreadable",
+    "course_of",
+    "messages_of",
+]

@@ -1,7 +1,7 @@
 """Entries through the very code that runs in service, each attribute shown with what it was made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -9,46 +9,27 @@ import polars as pl
 from telemetry import native
 from telemetry.attributes import ATTRIBUTES, Attribute
 from telemetry.columns import Columns, split
+from telemetry.explain.course import Course
+from telemetry.explain.explanation import Entry, Explained, Explanation, Point
 from telemetry.node import ANONYMOUS, Node, node_of
 from telemetry.pipeline import Wanted
 from telemetry.processors.contexts import CONTEXT_ATTRIBUTES, Contexts
 from telemetry.processors.entries import entry_attributes
 from telemetry.processors.normalise import Normalise
+from telemetry.rules.explaining import explain
 
-__all__ = ["Explained", "Explainer", "Explanation"]
+__all__ = ["Explainer"]
 
+_CONCEALED = "[concealed]"
 _MADE_OF = {one.meta.output_name(): one.meta.root_names() for one in entry_attributes()}
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One attribute of one entry. `made_of`: the decoded columns that it was made of, with their values."""
-
-    name: str
-    value: Any
-    origin: str
-    made_of: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What became of a text's entries: their attributes, and how many were kept out or repaired, by reason."""
-
-    entries: Sequence[Sequence[Explained]]
-    rejected: Mapping[str, int]
-    repaired: Mapping[str, int]
-
-    def as_json(self) -> dict[str, Any]:
-        """Give it as plain data."""
-        return asdict(self)
 
 
 class Explainer:
     """Explains messages by a normaliser of its own, so that it never waits for, or disturbs, the one at work."""
 
-    def __init__(self, contexts: Contexts, wanted: Wanted) -> None:
-        self._contexts = contexts
-        self._normalise = Normalise(contexts)
+    def __init__(self, contexts: Contexts, wanted: Wanted, course: Course | None = None) -> None:
+        self._course = course or Course()
+        self._normalise = Normalise(contexts, overrides=self._course.overrides)
         self._wanted = wanted
 
     def explain(self, messages: Sequence[bytes], received_ns: int) -> Explanation:
@@ -59,12 +40,34 @@ class Explainer:
         nodes = list(self._nodes(messages))
         decoded = native.decode_access_logs(messages, list(range(len(messages))), **asdict(self._wanted))
         columns = split(decoded.rows)
-        entries: list[list[Explained]] = []
+        entries: list[Entry] = []
         if len(columns.rows):
             rows = self._normalise.rows(columns, nodes, received_ns)
-            raw = _with_values(columns)
-            entries = [list(_explained(row, given)) for row, given in zip(rows.to_dicts(), raw.to_dicts(), strict=True)]
+            entries = list(self._entries(rows, _with_values(columns)))
         return Explanation(entries, decoded.rejected, decoded.repaired)
+
+    def _entries(self, rows: pl.DataFrame, raw: pl.DataFrame) -> Iterator[Entry]:
+        rows = self._course.completed(rows)
+        redacted = self._course.redacted(rows)
+        stored = self._course.named(redacted)
+        for at, given in enumerate(raw.iter_rows(named=True)):
+            concealed = self._concealed(rows[at], redacted[at])
+            attributes = tuple(_explained(stored.row(at, named=True), given, concealed))
+            batch = self._course.entry(stored[at])
+            [verdict] = explain(self._course.rules, batch, self._course.accepts)
+            yield Entry(attributes, verdict.rules, verdict.handlers, tuple(self._points(stored[at])))
+
+    def _concealed(self, row: pl.DataFrame, redacted: pl.DataFrame) -> Mapping[str, tuple[str, ...]]:
+        before, after = row.row(0, named=True), redacted.row(0, named=True)
+        changed = [name for name in before if before[name] != after[name]]
+        return {name: self._course.concealed_by(row, name) for name in changed}
+
+    def _points(self, row: pl.DataFrame) -> Iterator[Point]:
+        for batch in self._course.metrics_of(row):
+            verdicts = explain(self._course.rules, batch, self._course.accepts)
+            for point, verdict in zip(batch.rows.iter_rows(named=True), verdicts, strict=True):
+                facts = {name: point[name] for name in ("metric", "kind", "unit", "value", "labels")}
+                yield Point(**facts, rules=verdict.rules, handlers=verdict.handlers)
 
     def _nodes(self, messages: Sequence[bytes]) -> Iterator[Node]:
         node = ANONYMOUS
@@ -78,11 +81,17 @@ def _with_values(columns: Columns) -> pl.DataFrame:
     return columns.rows.with_columns(columns.values(name) for name in columns.dictionaries)
 
 
-def _explained(row: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Explained]:
+def _explained(
+    row: Mapping[str, Any], given: Mapping[str, Any], concealed: Mapping[str, tuple[str, ...]]
+) -> Iterator[Explained]:
+    # One column may be shown in several attributes: what is concealed in one must not be shown beside another.
+    hidden = {column for name in concealed for column in _MADE_OF.get(name, ())}
     for attribute in ATTRIBUTES:
-        value = row[attribute.name]
-        if value is not None:
-            yield Explained(attribute.name, value, _origin(attribute, row), _made_of(attribute, given))
+        name = attribute.name
+        if row[name] is not None or name in concealed:
+            made_of = {column: _CONCEALED if column in hidden else value for column, value in _made_of(name, given)}
+            rules = concealed.get(name, ())
+            yield Explained(name, row[name], _origin(attribute, row), made_of, name in concealed, rules)
 
 
 def _origin(attribute: Attribute, row: Mapping[str, Any]) -> str:
@@ -92,6 +101,5 @@ def _origin(attribute: Attribute, row: Mapping[str, Any]) -> str:
     return f"{attribute.origin}; here: {clue}" if clue else attribute.origin
 
 
-def _made_of(attribute: Attribute, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    used = _MADE_OF.get(attribute.name, ())
-    return {name: given[name] for name in used if given.get(name) is not None}
+def _made_of(name: str, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((column, given[column]) for column in _MADE_OF.get(name, ()) if given.get(column) is not None)

@@ -81,6 +81,14 @@ class Resolver:
         """Read a cluster's name as `resolve` will, but for what only the node tells; None for those of no mesh."""
         return self._dialect.cluster_name(name, ANONYMOUS) if self._dialect else parse_cluster(name)
 
+    def workload(self, node: Node) -> Workload:
+        """Give whose Envoy a node is, as far as it says."""
+        return self._placed(self._proxy(node).workload)
+
+    def dialect_of(self, node: Node) -> str:
+        """Give the name of the mesh that a node shows itself to be of, one of `recognise.DIALECTS`."""
+        return self._known(node)[0].name
+
     def named_by_host(self, node: Node) -> bool:
         """Whether hosts, not clusters, are what names services in the mesh that a node shows itself to be of."""
         return self._known(node)[0].named_by_host

@@ -39,7 +39,7 @@ def explainer() -> Explainer:
 def attributes(explainer: Explainer, text: bytes) -> list[dict]:
     explanation = explainer.explain(list(messages_of(text)), NOW_NS)
     assert explanation.rejected == {}
-    return [{one.name: one for one in entry} for entry in explanation.entries]
+    return [{one.name: one for one in entry.attributes} for entry in explanation.entries]
 
 
 def as_json(raw: bytes) -> dict:

@@ -19,7 +19,7 @@ def test_the_command_prints_a_table_and_json(tmp_path):
     assert "destination.workload.name" in table.output
     plain = CliRunner().invoke(app, ["explain", str(file), "--json"])
     [entry] = json.loads(plain.output)["entries"]
-    assert {one["name"]: one["value"] for one in entry}["response.code"] == 503
+    assert {one["name"]: one["value"] for one in entry["attributes"]}["response.code"] == 503
 
 
 def test_the_command_reads_standard_input_and_refuses_what_is_no_entry():
@@ -32,7 +32,7 @@ async def test_over_http_the_service_explains_and_counts_nothing():
     async with running() as service, httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as client:
         answer = await client.post("/api/v1/explain", content=json.dumps(ISTIO_LOG))
         [entry] = answer.json()["entries"]
-        assert {one["name"]: one["value"] for one in entry}["destination.service.name"] == "reviews"
+        assert {one["name"]: one["value"] for one in entry["attributes"]}["destination.service.name"] == "reviews"
         assert (await client.post("/api/v1/explain", content="hello")).status_code == 422
         assert (await client.post("/api/v1/explain", content=b" " * (2 << 20))).status_code == 413
         many = "\n".join([json.dumps(ISTIO_LOG)] * 201)

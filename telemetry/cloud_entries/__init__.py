@@ -1,0 +1,1 @@
+"""LOGENTRY rows as Google Cloud Logging's entries, and the way there."""

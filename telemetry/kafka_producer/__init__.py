@@ -1,0 +1,1 @@
+"""What it takes to produce to Kafka: options, a producer that is built anew when it has failed, a schema registry."""

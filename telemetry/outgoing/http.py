@@ -1,0 +1,101 @@
+"""HTTP towards a back end: little is read of an answer, redirects are not followed, new certificates are taken up."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+import structlog
+
+from telemetry.errors import Retry, StartError
+from telemetry.outgoing.answers import shown
+from telemetry.outgoing.tls import TlsFiles, Watch, client_context
+
+__all__ = ["Answer", "HttpPoster", "Poster"]
+
+log = structlog.get_logger(__name__)
+
+_CONNECTIONS = httpx.Limits(max_connections=4, max_keepalive_connections=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, the headers (names in lower case), and the beginning of the body; `whole`: it was not longer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool
+
+
+class Poster(Protocol):
+    """What posts: the class below, or a test's."""
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post; give the answer, whatever its status. Raises Retry when there is none."""
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+
+
+class HttpPoster:
+    """Posts. Raises StartError when a TLS file can't be used; later on, the ones before stay in use.
+
+    Of an answer at most `max_answer_bytes` are read, and no compressed ones are asked for. Proxies and passwords of
+    the environment (HTTP_PROXY, .netrc) are not looked at.
+    """
+
+    def __init__(self, tls: TlsFiles, *, timeout_s: float, max_answer_bytes: int) -> None:
+        self._tls = tls
+        self._timeout_s = timeout_s
+        self._max_answer_bytes = max_answer_bytes
+        self._watch = Watch(tls)
+        self._client = self._new_client()
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post; give the answer, whatever its status. Raises Retry when there is none."""
+        await self._take_up_new_files()
+        try:
+            # In all: httpx would give each step of an answer that only trickles so long.
+            async with asyncio.timeout(self._timeout_s):
+                async with self._client.stream("POST", url, content=content, headers=dict(headers)) as response:
+                    return await self._answer(response)
+        except TimeoutError:
+            raise Retry(f"no answer within {self._timeout_s:g} s") from None
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            said = shown(str(error)) or "no answer"
+            raise Retry(f"{type(error).__name__}: {said}; is the back end up, and is this its address?") from None
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    async def _answer(self, response: httpx.Response) -> Answer:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._max_answer_bytes:
+                break
+        limit = self._max_answer_bytes
+        return Answer(response.status_code, response.headers, bytes(body[:limit]), len(body) <= limit)
+
+    async def _take_up_new_files(self) -> None:
+        if not self._watch.changed():
+            return
+        try:
+            before, self._client = self._client, self._new_client()
+        except StartError as error:
+            log.warning("changed TLS files can't be used; those before stay in use", error=str(error))
+            return
+        await before.aclose()
+
+    def _new_client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=client_context(self._tls),
+            timeout=self._timeout_s,
+            limits=_CONNECTIONS,
+            headers={"accept-encoding": "identity"},
+            trust_env=False,
+            follow_redirects=False,
+        )
