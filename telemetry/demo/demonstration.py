@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from rich.console import Console
 from rich.live import Live
 
 from telemetry.demo import compare
+from telemetry.demo.graph import graph_tree
 from telemetry.demo.mesh import Mesh
 from telemetry.demo.samples import Query
 from telemetry.demo.signals import edges
@@ -28,11 +30,12 @@ _REFRESH_INTERVAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Where numbers come from: the service's page, Istio's counters, their rates; and what to open in a browser."""
+    """Where numbers come from: the service's page and graph, Istio's counters, their rates; what a browser may open."""
 
     page: Query
     counters: Query
     rates: Query
+    graph: Callable[[], Awaitable[Mapping[str, Any]]]
     urls: Mapping[str, str]
 
 
@@ -88,6 +91,7 @@ class Demonstration:
             return not compare.open_connections(lines) and bool(comparison["agree"].all())
 
         agreed = await holds_within(agrees, _AGREEMENT_DEADLINE_S, interval_s=_POLL_INTERVAL_S)
+        self._console.print(graph_tree(await self._readings.graph()))
         self._console.print(comparison_table(comparison))
         return agreed
 
@@ -120,4 +124,5 @@ class Demonstration:
     def _caption(self, traffic: Traffic) -> str:
         urls = {"gateway": f"{self._mesh.gateway_url}/productpage", **self._readings.urls}
         lines = [f"{name:<10}  {url}" for name, url in urls.items()]
+        lines.append("try         telemetry graph | top | tap | services | impact ratings")
         return "\n".join([f"{traffic.sent:,} requests sent. Ctrl-C ends it.", *lines])

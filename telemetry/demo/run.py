@@ -12,6 +12,7 @@ from rich.console import Console
 from telemetry.demo.binaries import prometheus_installed
 from telemetry.demo.compare import PROMQL
 from telemetry.demo.demonstration import Demonstration, Readings
+from telemetry.demo.graph import read_graph
 from telemetry.demo.mesh import Mesh
 from telemetry.demo.network import claimed_network, host_and_port
 from telemetry.demo.prometheus import prometheus
@@ -75,15 +76,19 @@ async def _start(options: Options, folder: Path, client: httpx.AsyncClient, stac
 
 
 def _readings(options: Options, client: httpx.AsyncClient) -> Readings:
-    page_url = f"http://{options.http_address}/metrics"
+    own_url = f"http://{options.http_address}"
+    page_url = f"{own_url}/metrics"
+    graph = partial(read_graph, client, own_url)
+    urls = {"metrics": page_url, "graph": f"{own_url}/api/v1/graph?format=mermaid"}
     page = partial(query_page, client, page_url)
     if options.prometheus_address is None:
-        return Readings(page, page, PageRates(page, time.monotonic).read, {"metrics": page_url})
+        return Readings(page, page, PageRates(page, time.monotonic).read, graph, urls)
     url = f"http://{options.prometheus_address}"
-    graph_url = f"{url}/graph?g0.expr=istio_requests_total&g0.tab=1"
+    expression_url = f"{url}/graph?g0.expr=istio_requests_total&g0.tab=1"
     return Readings(
         page,
         partial(query_prometheus, client, url, PROMQL),
         PrometheusRates(client, url).read,
-        {"metrics": page_url, "Prometheus": graph_url},
+        graph,
+        {**urls, "Prometheus": expression_url},
     )

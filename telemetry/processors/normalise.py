@@ -1,6 +1,6 @@
 """Decoded entries become LOGENTRY rows: one vocabulary, whatever Envoy they came from."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -8,11 +8,11 @@ from telemetry.attributes import TIMESTAMP, by_name
 from telemetry.batch import SCHEMAS, Template
 from telemetry.columns import Columns
 from telemetry.node import Node
+from telemetry.processors import outcome, times
 from telemetry.processors.contexts import CONTEXT_ATTRIBUTES, Contexts
 from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
 from telemetry.processors.flags import flags_text, with_inferred
-from telemetry.processors.outcome import Override, verdicts
-from telemetry.processors.times import PARTS, latency_excluded, times
+from telemetry.processors.outcome import Override
 from telemetry.processors.trace_context import trace_context
 
 __all__ = ["Normalise"]
@@ -32,7 +32,7 @@ class Normalise:
     ) -> None:
         self._overrides = tuple(overrides)
         self._contexts = contexts
-        self._wanted = frozenset(wanted)
+        self._wanted = _with_what_they_are_made_of(frozenset(wanted), self._overrides)
         self._context = [name for name in CONTEXT_ATTRIBUTES if name in self._wanted or name in _ALWAYS]
         self._unwanted = [_left_out(name) for name in CONTEXT_ATTRIBUTES if name not in self._context]
         self._attributes = [
@@ -57,24 +57,32 @@ class Normalise:
             pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
         )
         shown = shown.with_columns(*self._attributes, *self._unwanted, *trace_context(rows))
-        return shown.with_columns(*self._derived(shown)).select(_ORDER)
+        # Verdicts may ask for the times.
+        shown = shown.with_columns(*self._times(shown))
+        return shown.with_columns(*self._verdicts(shown)).select(_ORDER)
 
-    def _derived(self, shown: pl.DataFrame) -> Iterator[pl.Series | pl.Expr]:
-        """Give the attributes that are made of other attributes, where somebody wants them."""
-        if self._wanted.isdisjoint(PARTS):
-            yield latency_excluded()
-            yield from map(_left_out, PARTS)
-        else:
-            yield from times(shown).get_columns()
+    def _times(self, shown: pl.DataFrame) -> list[pl.Series] | list[pl.Expr]:
+        if self._wanted.isdisjoint(times.PARTS):
+            return [times.latency_excluded(), *map(_left_out, times.PARTS)]
+        return times.times(shown).get_columns()
+
+    def _verdicts(self, shown: pl.DataFrame) -> list[pl.Series] | list[pl.Expr]:
         if self._wanted.isdisjoint(_VERDICTS):
-            yield from map(_left_out, _VERDICTS)
-        else:
-            yield from verdicts(shown, self._overrides).get_columns()
+            return [_left_out(name) for name in _VERDICTS]
+        return outcome.verdicts(shown, self._overrides).get_columns()
 
 
 # What other attributes are made of.
 _ALWAYS = ("context.protocol", "context.reporter.kind")
 _VERDICTS = ("response.outcome", "response.blame")
+
+
+def _with_what_they_are_made_of(wanted: frozenset[str], overrides: Sequence[Override]) -> frozenset[str]:
+    if not wanted.isdisjoint(_VERDICTS):
+        wanted |= outcome.reads(overrides)
+    if not wanted.isdisjoint(times.PARTS):
+        wanted |= times.READS
+    return wanted | times.EXCLUDED_READS if times.EXCLUDED in wanted else wanted
 
 
 def _left_out(name: str) -> pl.Expr:

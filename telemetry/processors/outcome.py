@@ -8,7 +8,7 @@ from telemetry.batch import SCHEMAS, Template
 from telemetry.processors.blame import Blame, blame_of, cause_of
 from telemetry.processors.endings import Ending, Outcome
 
-__all__ = ["ENDING_COLUMNS", "KNOWN", "Override", "outcome_of", "verdicts"]
+__all__ = ["ENDING_COLUMNS", "KNOWN", "Override", "outcome_of", "reads", "verdicts"]
 
 # OpenTelemetry's semantic conventions for gRPC: these statuses are errors of the server; the other errors the client's.
 _GRPC_SERVER_ERRORS = frozenset({2, 4, 12, 13, 14, 15})
@@ -93,9 +93,8 @@ def _of_cause(ending: Ending) -> Outcome:
 def verdicts(rows: pl.DataFrame, overrides: Sequence[Override] = ()) -> pl.DataFrame:
     """Judge each way to end once. Columns: response.outcome, response.blame (String), a row for each of `rows`.
 
-    Both are null where nothing has ended yet: begun, periodic, or a listener's. Needs ENDING_COLUMNS, _ENDED's columns,
-    response.size, upstream.local.ip and connection.termination_details. The first override that holds decides
-    the outcome, and thereby whether there is any blame.
+    Both are null where nothing has ended yet: begun, periodic, or a listener's. Needs the columns that `reads` gives.
+    The first override that holds decides the outcome, and thereby whether there is any blame.
     """
     keys = rows.select(*_KEY, _ENDED, overridden=_overridden(overrides)).with_columns(_PLAIN).with_row_index("at")
     ways = keys.filter(pl.col("ended") & ~pl.col("plain")).drop("plain", "ended").group_by(pl.exclude("at")).agg("at")
@@ -105,6 +104,12 @@ def verdicts(rows: pl.DataFrame, overrides: Sequence[Override] = ()) -> pl.DataF
         place[at.to_numpy()] = number
     found = [(None, None), _PLAIN_SUCCESS, *(_judge(way) for way in ways.drop("at").iter_rows(named=True))]
     return pl.DataFrame(found, schema=_VERDICT, orient="row")[place]
+
+
+def reads(overrides: Sequence[Override] = ()) -> frozenset[str]:
+    """Give the attributes that verdicts are made of."""
+    made = (*_KEY, _ENDED, *(condition for condition, _ in overrides))
+    return frozenset(root for one in made for root in one.meta.root_names())
 
 
 def _key() -> list[pl.Expr]:

@@ -6,7 +6,7 @@ import polars as pl
 
 from telemetry.attributes import DURATION
 
-__all__ = ["EXCLUDED", "PARTS", "latency_excluded", "times"]
+__all__ = ["EXCLUDED", "EXCLUDED_READS", "PARTS", "READS", "latency_excluded", "times"]
 
 EXCLUDED = "latency.excluded"
 PARTS = (
@@ -123,3 +123,7 @@ def _steps() -> tuple[Callable[[pl.DataFrame], pl.DataFrame], ...]:
 
 
 _STEPS = _steps()
+EXCLUDED_READS = frozenset(latency_excluded().meta.root_names())
+"""The attributes that latency.excluded is made of."""
+READS = EXCLUDED_READS.union(_MARKS.values(), {"request.attempts"})
+"""The attributes that the parts are made of."""

@@ -8,13 +8,14 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import Struct
 
 from telemetry import native
-from telemetry.batch import Batch, Template, fault_of
+from telemetry.batch import SCHEMAS, Batch, Template, fault_of
 from telemetry.columns import split
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.resolve import Resolver
 from telemetry.mesh.workload import Workload
 from telemetry.node import ANONYMOUS, Node, node_of
 from telemetry.processors.contexts import Contexts
+from telemetry.processors.endings import Outcome
 from telemetry.processors.normalise import Normalise
 from tests.rows import NOW_NS
 from tests.wire import REVIEWS_HOST, address, connection, inbound, message, node, outbound, request
@@ -327,6 +328,36 @@ def test_what_nobody_wants_is_left_null():
     frame = lean.rows(split(decoded.rows), [bench.node(REVIEWS)], NOW_NS)
     assert fault_of(Batch(Template.LOGENTRY, frame, "t", 1, 1)) is None
     assert frame["request.path"].null_count() == frame["time.proxy_in"].null_count() == 1
+
+
+def _of_all_kinds():
+    """Entries that leave little null: failures, retries, sessions, connections, all marks, traces."""
+    failed = outbound(503)
+    failed.common_properties.response_flags.upstream_connection_failure = True
+    failed.response.response_code_details = "via_upstream"
+    tunnel = with_headers(inbound(200), {":method": "CONNECT", "traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
+    tunnel.request.request_method = 6
+    marked = inbound(200)
+    for at, mark in enumerate(
+        ("last_rx_byte", "first_upstream_tx_byte", "last_upstream_tx_byte", "first_upstream_rx_byte",
+         "last_upstream_rx_byte", "first_downstream_tx_byte", "last_downstream_tx_byte"), start=1
+    ):  # fmt: skip
+        getattr(marked.common_properties, f"time_to_{mark}").FromMilliseconds(at)
+    grpc = with_headers(inbound(200), {"content-type": "application/grpc"}, {"grpc-status": "14"})
+    return failed, tunnel, marked, grpc, inbound(101)
+
+
+@pytest.mark.parametrize("name", SCHEMAS[Template.LOGENTRY])
+def test_an_attribute_that_alone_is_wanted_is_what_it_is_among_all(bench, name):
+    entries = _of_all_kinds()
+    late = [(pl.col("time.upstream_wait").is_not_null(), Outcome.SERVER_ERROR)]
+    decoded = native.decode_access_logs([message(*entries)], [0], **HEADERS)
+    nodes, contexts = [bench.node(REVIEWS)], bench.contexts
+    whole, alone = (
+        Normalise(contexts, wanted, late).rows(split(decoded.rows), nodes, NOW_NS)[name]
+        for wanted in (list(SCHEMAS[Template.LOGENTRY]), [name])
+    )
+    assert alone.equals(whole), name
 
 
 def test_a_mixed_batch_keeps_its_rows_in_order(bench):
