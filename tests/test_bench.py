@@ -66,7 +66,7 @@ def test_requests_differ_as_real_ones_do() -> None:
 
 
 def test_distinct_means_that_nothing_comes_twice() -> None:
-    mesh = Mesh(workloads=5, calls=1, requests_per_call=10, distinct=True)
+    mesh = Mesh(workloads=5, calls=1, requests_per_call=10, distinct=True, hosts=True)
     requests = {request.id: request for workload in mesh.members for request in mesh.requests_of(workload)}
     for field in ("path", "user_agent", "authority"):
         assert len({getattr(request, field) for request in requests.values()}) == len(requests)

@@ -27,11 +27,21 @@ _LABELS = {
     "destination.service.name": "destination_service_name",
     "destination.service.namespace": "destination_service_namespace",
 }
+_NEEDED = frozenset({"reporter", "response_code", "request_protocol"})
 _SHOWN = [*_LABELS.values(), "reporter", "response_code", "grpc_response_status"]
+_ABSENT = {name: "" if name == "grpc_response_status" else "unknown" for name in _SHOWN}
 
 
-def _label(name: str) -> pl.Expr:
-    return pl.col("labels").struct.field(name)
+def _labels(points: pl.DataFrame) -> list[pl.Expr]:
+    """Give the labels that are looked at; one that the operator has removed is as if nobody knew."""
+    there = {field.name for field in points.schema["labels"].fields}  # type: ignore[attr-defined]
+    labels = pl.col("labels").struct
+    return [labels.field(name) if name in there else pl.lit(absent).alias(name) for name, absent in _ABSENT.items()]
+
+
+def _tells(points: pl.DataFrame) -> bool:
+    """Whether the labels still tell who reported which code."""
+    return _NEEDED <= {field.name for field in points.schema["labels"].fields}  # type: ignore[attr-defined]
 
 
 def _code() -> pl.Expr:
@@ -55,13 +65,13 @@ class EdgeReports:
         self._beyond: list[pl.DataFrame] = []
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Add what a METRIC batch says."""
+        """Add what a METRIC batch says; nothing where the operator's metric no longer tells reporter and code."""
         points = rows.filter(pl.col("metric") == _METRIC)
-        if points.is_empty():
+        if points.is_empty() or not _tells(points):
             return
         series = points["series"].to_list()
         if new := self._learned(series):
-            self._labels.append(points[new].select(_label(name) for name in _SHOWN))
+            self._labels.append(points[new].select(_labels(points)))
             self._sums = np.pad(self._sums, (0, len(new)))
         known = np.array([self._numbers.get(one, -1) for one in series], dtype=np.int64)
         values = points["value"].to_numpy()
@@ -81,7 +91,7 @@ class EdgeReports:
 
     def _add_beyond(self, points: pl.DataFrame) -> None:
         """Keep who reported which code, no more: there are few of both."""
-        shown = points.select(*(_label(name) for name in _SHOWN), count=pl.col("value").cast(pl.UInt64))
+        shown = points.select(*_labels(points), count=pl.col("value").cast(pl.UInt64))
         self._beyond.append(shown.select(slot=pl.lit(0, pl.Int64), reporter="reporter", code=_code(), count="count"))
         if len(self._beyond) > 64:
             self._beyond = [_summed(pl.concat(self._beyond))]

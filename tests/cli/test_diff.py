@@ -31,10 +31,10 @@ THINNED = """\
 standard_metrics:
   overrides:
     - {match: {metric: RESPONSE_SIZE}, disabled: true}
-    - {match: {metric: ALL_METRICS}, tagOverrides: {response_code: {operation: REMOVE}, response_flags: {operation: REMOVE}}}
+    - {match: {metric: ALL_METRICS}, tagOverrides: {response_code: {value: '"any"'}}}
 metrics:
   - {name: by_path_total, dimensions: {path: request.url_path}}
-"""  # noqa: E501
+"""
 
 
 class Files:

@@ -3,6 +3,11 @@
 import asyncio
 import json
 import math
+import os
+import pty
+import select
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,6 +127,30 @@ def test_an_interval_that_is_none_is_refused(interval):
 def test_a_service_that_is_not_there_is_told_with_exit_code_1():
     result = run("--url", "http://127.0.0.1:1", "--once")
     assert (result.exit_code, "is `telemetry serve` running there" in result.stderr) == (1, True)
+
+
+def read_until(terminal: int, wanted: bytes) -> bytes:
+    """Read what the terminal shows until it shows this."""
+    seen = b""
+    while wanted not in seen:
+        assert select.select([terminal], [], [], 20)[0], seen
+        seen += os.read(terminal, 65536)
+    return seen
+
+
+def test_on_a_terminal_keys_sort_and_end_it():
+    ours, theirs = pty.openpty()
+    line = 'istio_requests_total{reporter="source",destination_service="reviews",response_code="200"} %d\n'
+    with showing(*[line % number for number in range(1000)]) as url:
+        command = [sys.executable, "-m", "telemetry", "top", "--interval", "200ms", "--url", url]
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            read_until(ours, b"by rate")
+            os.write(ours, b"e")
+            read_until(ours, b"by errors")
+            os.write(ours, b"q")
+            assert process.wait(20) == 0
+    for end in (ours, theirs):
+        os.close(end)
 
 
 # Rates to lines -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from telemetry.batch import Batch, Template, fault_of
 from telemetry.pipeline import END_NS
 from telemetry.processors.edge_slots import OTHER
 from telemetry.processors.edges import Edges
-from telemetry.processors.signals import Signals
+from telemetry.processors.signals import Metrics, Signals
+from telemetry.processors.standard_metrics import Mode, Override, Standard
 from tests.edges.rows import hop, hops
 from tests.rows import NOW_NS, SECOND_NS, logentries, metrics
 
@@ -167,6 +168,18 @@ def test_what_each_end_reported_joins_the_edge() -> None:
         {"reporter": "destination", "code": "503", "count": 2},
         {"reporter": "source", "code": "-", "count": 1},
     ]
+
+
+@pytest.mark.parametrize(
+    "label", ["reporter", "response_code", "request_protocol", "source_app", "grpc_response_status"]
+)
+def test_labels_that_the_operator_has_removed_harm_nothing(label: str) -> None:
+    entries = logentries({"context.protocol": "http", "response.code": 503, "context.reporter.kind": "inbound"})
+    gone = [Override(frozenset({"REQUEST_COUNT"}), frozenset(Mode), None, {label: None})]
+    signals = Signals(seed=1, started_ns=NOW_NS, metrics=Metrics(Standard(gone)))
+    batches = [one for one in signals.process(entries) if one.template is Template.METRIC]
+    (row,) = [one for one in rows_of(processor(), *batches, hops(hop())) if one["requests"]]
+    assert row["requests"] == 1
 
 
 def test_other_metrics_leave_no_trace() -> None:
