@@ -7,6 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 TOOLS := .tools/bin
+SERVERS := envoy prometheus promtool h2load influxd kafka adapter-node otelcol remote-write-receiver
+# While one thing is built, another one is fetched.
+MAKEFLAGS += --jobs=2
 MANIFEST := --manifest-path native/Cargo.toml --locked
 NATIVE := $(shell find native -name target -prune -o -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # PyO3 asks the interpreter it builds for; the tests of the crate link against it.
@@ -19,7 +22,7 @@ help: ## list the targets
 
 setup: .venv/.built ## virtual environment from the lock, native crate built, `telemetry` installed
 
-tools: $(TOOLS)/envoy $(TOOLS)/prometheus $(TOOLS)/promtool $(TOOLS)/h2load $(TOOLS)/otelcol $(TOOLS)/remote-write-receiver ## the real servers that demo, tests and bench need
+tools: $(addprefix $(TOOLS)/,$(SERVERS)) ## the real servers that demo, tests and bench need
 
 demo: setup $(TOOLS)/envoy $(TOOLS)/prometheus ## a real Envoy mesh with traffic; SECONDS=30 for a bounded run
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/telemetry demo $(if $(SECONDS),--seconds $(SECONDS))
@@ -95,7 +98,23 @@ $(TOOLS)/remote-write-receiver: $(wildcard tests/real/receiver/*) scripts/receiv
 	@scripts/receiver
 	@touch $@
 
-$(TOOLS)/h2load: scripts/debian-tool
+$(TOOLS)/adapter-node: docs/examples/adapter-node/package-lock.json scripts/adapter-node
+	@echo "→ fetching the packages of the example adapter in Node (14 MB)"
+	@scripts/adapter-node
+	@touch $@
+
+$(TOOLS)/kafka: requirements/kafka.xml scripts/kafka
+	@echo "→ assembling a Kafka broker (46 MB)"
+	@scripts/kafka
+	@touch $@
+
+$(TOOLS)/influxd: scripts/debian-tool | $(TOOLS)/h2load
+	@echo "→ fetching InfluxDB (Debian's influxdb, 20 MB)"
+	@scripts/debian-tool influxdb influxd
+	@touch $@
+
+# One after the other: apt has a lock.
+$(TOOLS)/h2load: scripts/debian-tool | $(TOOLS)/prometheus
 	@echo "→ fetching h2load (Debian's nghttp2-client)"
 	@scripts/debian-tool nghttp2-client h2load
 	@touch $@

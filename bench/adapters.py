@@ -11,15 +11,20 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
+from bench.adapter_program import program
 from bench.machine import machine
 from bench.otlp import grpc_sink, http_sink, sink
+from bench.stores import influxdb, kafka
 from telemetry.adapters.audit import Audit
+from telemetry.adapters.cloud_logging import CloudLogging
+from telemetry.adapters.grpc import Grpc
 from telemetry.adapters.otlp import Otlp
 from telemetry.adapters.stdout import Stdout
 from telemetry.audit.keys import new_keys
@@ -104,6 +109,24 @@ def otlp(**options: str) -> Open:
     return opened
 
 
+@asynccontextmanager
+async def cloud_logging(_: Path, __: SinkCpu) -> AsyncIterator[Adapter]:
+    with sink(grpc_sink) as port:
+        config = CloudLogging.Config(project="my-project", endpoint=f"127.0.0.1:{port}", insecure=True)
+        async with CloudLogging(config) as adapter:
+            yield adapter
+
+
+def out_of_process(encoding: str) -> Open:
+    @asynccontextmanager
+    async def opened(_: Path, __: SinkCpu) -> AsyncIterator[Adapter]:
+        with sink(partial(program, encoding=encoding)) as port:
+            async with Grpc(Grpc.Config(address=f"127.0.0.1:{port}")) as adapter:
+                yield adapter
+
+    return opened
+
+
 _GZIPPED = {"protocol": "http/protobuf", "compression": "gzip"}
 
 CASES = (
@@ -111,6 +134,20 @@ CASES = (
     Case("otlp, spans, gRPC", otlp(), target=60_000, template=Template.TRACESPAN, batch_rows=2048),
     Case("otlp, logs, HTTP, gzip", otlp(**_GZIPPED), target=60_000, batch_rows=2048),
     Case("otlp, spans, HTTP, gzip", otlp(**_GZIPPED), target=60_000, template=Template.TRACESPAN, batch_rows=2048),
+    Case("cloud_logging", cloud_logging, target=0, batch_rows=1000),
+    Case("grpc, Arrow", out_of_process("ARROW"), target=0),
+    Case("grpc, JSON lines", out_of_process("JSON_LINES"), target=0),
+    Case("grpc, protobuf", out_of_process("PROTOBUF"), target=0),
+    Case("kafka, Avro, batches", kafka(), target=150_000),
+    Case("kafka, JSON, batches", kafka(format="json"), target=0),
+    Case("kafka, protobuf, batches", kafka(format="protobuf"), target=0),
+    Case("kafka, Arrow, batches", kafka(format="arrow"), target=0),
+    Case("kafka, Avro, an entry a record", kafka(mode="entry", registry=True), target=25_000),
+    Case("kafka, JSON, an entry a record", kafka(mode="entry", format="json"), target=25_000),
+    Case("kafka, Avro files, an entry a record", kafka(mode="entry"), target=25_000),
+    Case("influxdb, entries", influxdb, target=200_000),
+    Case("influxdb, metrics", influxdb, target=200_000, template=Template.METRIC),
+    Case("influxdb, edges", influxdb, target=200_000, template=Template.EDGE),
     Case("stdout, JSON lines", json_lines, target=500_000),
     Case("stdout, Envoy's text lines", text_lines, target=500_000),
     Case("audit, JSON lines, signed", audit("jsonl"), target=0, finish=finish_file),

@@ -85,8 +85,10 @@ class JsonLines:
 
     def _pieces_of(self, rows: pl.DataFrame, head: bytes, number: pl.Series) -> Iterable[tuple[bytes, ...]]:
         """Give the pieces of any frame's rows; `number` comes first of the columns that don't repeat."""
+        # Spans of one batch come from entries of several, in each of which a key means another context.
+        keyed = "context.key" in rows.columns and "span.id" not in rows.columns
         rows = rows.select(_known(rows))
-        shared = [name for name in rows.columns if name in SHARED and "context.key" in rows.columns]
+        shared = [name for name in rows.columns if keyed and name in SHARED]
         others = rows.drop(shared)
         repeating = self._repeats(others)
         own = others.drop(repeating).insert_column(0, number)

@@ -8,11 +8,23 @@ from collections.abc import Mapping
 
 import polars as pl
 
-__all__ = ["CLIENT", "HTTP", "LABELS", "LOG_NAME", "PAYLOAD", "POD", "REPORTER", "REQUEST", "SHARED_LABELS", "TRACE"]
+# fmt: off
+__all__ = [
+    "CLIENT", "HTTP", "LABELS", "LOG_NAME", "PAYLOAD", "POD", "REPORTER", "REQUEST", "SHARED_LABELS", "TIME", "TRACE",
+]
+# fmt: on
 
 CLIENT = pl.col("context.reporter.kind").eq_missing("outbound")
 HTTP = pl.col("context.protocol").is_in(["http", "grpc"]).fill_null(value=False)
 _TCP = pl.col("context.protocol").eq_missing("tcp")
+
+# A connection's periodic entries have one start: each is told when it came.
+TIME = (
+    pl.when(HTTP)
+    .then(pl.coalesce("request.time", "context.time"))
+    .otherwise(pl.coalesce("context.time", "request.time"))
+)
+"""A request's start; of a connection or event, when we heard of it."""
 
 LOG_NAME = (
     pl.when(CLIENT).then(pl.lit("client-accesslog-stackdriver")).otherwise(pl.lit("server-accesslog-stackdriver"))

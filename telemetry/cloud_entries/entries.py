@@ -22,6 +22,7 @@ from telemetry.cloud_entries.columns import (
     REPORTER,
     REQUEST,
     SHARED_LABELS,
+    TIME,
     TRACE,
 )
 from telemetry.cloud_entries.options import Options
@@ -93,7 +94,7 @@ class Entries:
             payload=PAYLOAD,
             failed=_FAILED,
             http=HTTP,
-            time=pl.coalesce("request.time", "context.time").to_physical(),
+            time=TIME.to_physical(),
         )
         shown, cut = _cut(shown)
         yield present(moments(_TIMESTAMP, shown["time"].fill_null(0).to_numpy()), shown["time"])

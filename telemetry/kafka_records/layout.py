@@ -51,7 +51,9 @@ def layout_of(template: Template) -> Layout:
     schema = dict(SCHEMAS[template])
     if template is Template.METRIC:
         schema["labels"] = STRING_MAP
-    shared = tuple(name for name in schema if name in SHARED) if _KEY in schema else ()
+    # Spans of one batch come from entries of several, in each of which a key means another context.
+    keyed = _KEY in schema and template is not Template.TRACESPAN
+    shared = tuple(name for name in schema if name in SHARED) if keyed else ()
     others = [name for name in schema if name not in shared]
     repeating = tuple(name for name in others if _KEY in schema and not _varies(name, schema[name]))
     own = (ROW, *(name for name in others if name not in repeating))

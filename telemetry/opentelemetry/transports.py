@@ -12,8 +12,9 @@ from isal import igzip
 from telemetry.errors import Retry, StartError
 from telemetry.opentelemetry.answers import MAX_ANSWER_BYTES, grpc_error, http_error, reason_of
 from telemetry.opentelemetry.target import Signal, Target
+from telemetry.outgoing.channels import channel_credentials
 from telemetry.outgoing.http import HttpPoster
-from telemetry.outgoing.tls import TlsFiles, Watch, client_context
+from telemetry.outgoing.tls import Watch
 
 __all__ = ["GrpcTransport", "HttpTransport", "Transport", "transport"]
 
@@ -68,7 +69,7 @@ class GrpcTransport:
         self._target = target
         self._watch = Watch(target.tls)
         self._compression = grpc.Compression.Gzip if target.gzip else grpc.Compression.NoCompression
-        self._credentials = _credentials(target.tls) if target.secure else None
+        self._credentials = channel_credentials(target.tls) if target.secure else None
         self._line = self._new_line()
 
     async def send(self, request: bytes) -> bytes:
@@ -100,7 +101,7 @@ class GrpcTransport:
 
     async def _take_up_new_files(self) -> None:
         try:
-            self._credentials = _credentials(self._target.tls) if self._target.secure else None
+            self._credentials = channel_credentials(self._target.tls) if self._target.secure else None
         except StartError as error:
             log.warning("changed TLS files can't be used; those before stay in use", error=str(error))
         else:
@@ -124,14 +125,6 @@ class GrpcTransport:
 async def _hang_up(line: _Line) -> None:
     if line.retired and not line.calls:
         await line.channel.close(None)
-
-
-def _credentials(files: TlsFiles) -> grpc.ChannelCredentials:
-    client_context(files)  # gRPC itself would not say what is wrong with them
-    authorities, certificate, key = (
-        path.read_bytes() if path else None for path in (files.authorities, files.certificate, files.key)
-    )
-    return grpc.ssl_channel_credentials(authorities, key, certificate)
 
 
 def _status_details(error: grpc.aio.AioRpcError) -> bytes:

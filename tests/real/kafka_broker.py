@@ -52,7 +52,9 @@ class Broker:
         (self.folder / "server.properties").write_text(self._properties())
         scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
         arguments = ("-t", CLUSTER, "-c", self.folder / "server.properties", "--add-scram", scram)
-        subprocess.run([tool("kafka"), "kafka.tools.StorageTool", "format", *arguments], check=True, capture_output=True)
+        subprocess.run(
+            [tool("kafka"), "kafka.tools.StorageTool", "format", *arguments], check=True, capture_output=True
+        )
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
@@ -91,6 +93,9 @@ class Broker:
                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
                 f"log.dirs={self.folder / 'data'}",
                 f"num.partitions={PARTITIONS}",
+                # A broker that comes back waits until its former self has been given up.
+                "broker.session.timeout.ms=2000",
+                "broker.heartbeat.interval.ms=500",
                 "offsets.topic.replication.factor=1",
                 "offsets.topic.num.partitions=1",
                 "transaction.state.log.replication.factor=1",

@@ -1,0 +1,95 @@
+"""What a real Envoy has handled, against the entries that came: the share is right, and so are the reasons."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.real.completeness_envoy import UNLESS_TOLD_NOT_TO, Scene, scene
+
+pytestmark = pytest.mark.real
+
+FreePort = Callable[..., int]
+
+
+def whys(world: Scene) -> set[str]:
+    return {why.reason for why in world.share.reasons}
+
+
+async def test_where_everything_is_logged_all_is_seen(
+    envoy_binary: Path, h2load_binary: Path, tmp_path: Path, free_port: FreePort
+) -> None:
+    async with scene(envoy_binary, tmp_path, free_port) as world:
+        await world.known()
+        await world.ask(100)
+        await world.load(h2load_binary, 20_000)
+        await world.connect(20)
+        share = await world.compared(20_100, 20)
+        assert (share.workload, share.namespace, share.envoys, share.unknown_envoys) == ("web", "shop", 1, 0)
+        assert share.http.seen == 20_100
+        assert share.tcp.seen == 20
+        assert world.receiving.completeness.ratio() == 1
+        assert share.reasons == ()
+
+
+async def test_while_requests_go_on_the_share_is_right_to_a_thousandth(
+    envoy_binary: Path, h2load_binary: Path, tmp_path: Path, free_port: FreePort
+) -> None:
+    async with scene(envoy_binary, tmp_path, free_port) as world:
+        await world.known()
+        told = set()
+        load = asyncio.create_task(world.load(h2load_binary, 60_000))
+        while not load.done():
+            told.add(world.receiving.completeness.report.all)
+            await asyncio.sleep(0.1)
+        await load
+        while_it_lasted = [share for share in told if 15_000 < share.expected < 60_000]
+        # The two moments agree to a millisecond or so: in a second of traffic that is a thousandth.
+        assert while_it_lasted
+        assert all(share.seen == pytest.approx(share.expected, rel=0.001) for share in while_it_lasted), told
+        assert (await world.compared(60_000)).http.seen == 60_000
+
+
+async def test_a_filter_lowers_the_share_by_what_it_leaves_out(
+    envoy_binary: Path, tmp_path: Path, free_port: FreePort
+) -> None:
+    async with scene(envoy_binary, tmp_path, free_port, filter=UNLESS_TOLD_NOT_TO) as world:
+        await world.known()
+        await world.ask(300)
+        await world.ask(100, **{"x-log": "no"})
+        share = await world.compared(400)
+        assert share.http.ratio == 0.75
+        assert whys(world) == {"not_logged"}
+        assert share.reasons[0].count == 100
+
+
+async def test_an_envoy_without_access_log_shows_0_percent_and_says_why(
+    envoy_binary: Path, tmp_path: Path, free_port: FreePort
+) -> None:
+    async with scene(envoy_binary, tmp_path, free_port, logs=False) as world:
+        await world.known()
+        await world.ask(100)
+        share = await world.compared(100)
+        assert share.http.ratio == 0
+        assert world.receiving.completeness.ratio() == 0
+        assert whys(world) == {"no_access_log"}
+
+
+async def test_what_is_lost_while_we_are_away_is_missing_and_named(
+    envoy_binary: Path, tmp_path: Path, free_port: FreePort
+) -> None:
+    async with scene(envoy_binary, tmp_path, free_port) as world:
+        await world.known()
+        await world.ask(200)
+        await world.compared(200)
+        await world.receiving.stop_logs()
+        await world.ask(200)
+        await world.compared(400)
+        await world.receiving.serve_logs()
+        await world.ask(100)
+        share = await world.compared(500)
+        # What was buffered when we came back may have reached us.
+        assert 0.58 < (share.http.ratio or 0) < 0.9
+        assert "sink_unreachable" in whys(world)
+        assert not whys(world) & {"no_access_log", "not_logged", "unexplained"}
