@@ -87,7 +87,8 @@ class EnvoyStats:
         """Give what every Envoy said last of these stats, named as Envoy does without tags: cluster.upstream_rq_active.
 
         Columns: the identity labels, stat, labels (list of struct name, value), kind (counter, gauge), value (of a
-        counter: its increase since we know the Envoy), time (ns since 1970, when it came), alive (its stream is open).
+        counter: its increase since we know the Envoy), time (ns since 1970, when it came), snapshot (when the Envoy
+        made its last flush, ns since 1970 by its own clock; 0 if not told), alive (its stream is open).
         For the thread that calls `run`.
         """
         return latest(stats, self._stats, self._envoys.identities, list(self._envoys))

@@ -59,6 +59,11 @@ class Envoy:
     # Its streams -----------------------------------------------------------------------------------------------------
 
     @property
+    def snapshot_ns(self) -> int:
+        """When it took its last flush's values, by its own clock; 0 if it didn't say."""
+        return self._timestamp_ms * 1_000_000
+
+    @property
     def alive(self) -> bool:
         """Whether its stream is open."""
         return self._stream is not None and self._stream() is not None

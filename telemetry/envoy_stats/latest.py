@@ -23,7 +23,7 @@ def latest(stats: Collection[str], known: Stats, identities: Shape, envoys: Sequ
         rows,
         schema={
             "envoy": pl.UInt32, "stat": pl.String, "labels": _LABELS, "kind": pl.String, "value": pl.Float64,
-            "time": pl.Int64, "alive": pl.Boolean,
+            "time": pl.Int64, "snapshot": pl.Int64, "alive": pl.Boolean,
         },
         orient="row",
     )  # fmt: skip
@@ -42,6 +42,7 @@ def _of_envoy(envoy: Envoy, wanted: NDArray[np.uint32], known: Stats) -> list[tu
             "counter" if known.kind[stat] == COUNTER else "gauge",
             value,
             seen_ns,
+            envoy.snapshot_ns,
             alive,
         )
         for stat, value, seen_ns in zip(

@@ -26,7 +26,7 @@ STATS = (*_KINDS, *_KINDS.values(), *_OPEN, *_OVERFLOWS)
 """The stats that `latest` is asked for."""
 
 # What tells Envoys apart is the configuration's to say: all other columns.
-_OF_STAT = ("stat", "labels", "kind", "value", "time", "alive")
+_OF_STAT = ("stat", "labels", "kind", "value", "time", "snapshot", "alive")
 
 Who = tuple[str | None, str]
 Latest = Callable[[Collection[str]], pl.DataFrame]

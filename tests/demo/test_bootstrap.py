@@ -70,3 +70,15 @@ def test_without_an_access_log_file_envoy_only_reports(topology, tmp_path):
     content = bootstrap(topology, workload, certificates=issued, als_address=("127.0.0.1", 9901), access_log=None)
     assert "envoy.access_loggers.http_grpc" in str(content)
     assert "envoy.access_loggers.file" not in str(content)
+
+
+def test_envoys_send_their_metrics_to_the_service_too(bootstraps):
+    for content in bootstraps.values():
+        (sink,) = content["stats_sinks"]
+        cluster = sink["typed_config"]["grpc_service"]["envoy_grpc"]["cluster_name"]
+        assert cluster in {one["name"] for one in content["static_resources"]["clusters"]}
+
+
+def test_breakers_tell_what_remains(bootstraps):
+    clusters = bootstraps["productpage-v1"]["static_resources"]["clusters"]
+    assert all(one["circuit_breakers"]["thresholds"][0]["track_remaining"] for one in clusters)

@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 import yaml
 
+from telemetry.completeness import METRICS
 from telemetry.selfmetrics import SelfMetrics
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy" / "alerts.yaml"
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
-PAGE = (ROOT / "docs" / "delivery.md").read_text()
+PAGE = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("delivery", "completeness"))
 HERE = 'handler="kafka",instance="a"'
+WEB = {"workload": "web", "workload_namespace": "shop", "protocol": "http"}
+SEEN, EXPECTED = (
+    f'telemetry_completeness_{name}_total{{workload="web",workload_namespace="shop",protocol="http"{{more}}}}'
+    for name in ("seen", "expected")
+)
 
 
 def promtool(binary: Path, *arguments: str | Path) -> str:
@@ -28,16 +34,22 @@ def test_prometheus_takes_them(promtool_binary):
     assert f"{len(RULES)} rules found" in promtool(promtool_binary, "check", "rules", ALERTS)
 
 
-def when(series: str, values: str, alert: str, at: str, **fires: str) -> dict[str, Any]:
+def when(series: str | dict[str, str], values: str, alert: str, at: str, **fires: str) -> dict[str, Any]:
     """A case for promtool: at that time the alert fires with these labels; with none it is silent."""
+    given = series if isinstance(series, dict) else {series: values}
     found = next(rule for rule in RULES if rule["alert"] == alert)
     expected = [{"exp_labels": {**found["labels"], **fires}}] if fires else []
     return {
         "interval": "1m",
-        "input_series": [{"series": series, "values": values}],
+        "input_series": [{"series": name, "values": told} for name, told in given.items()],
         "promql_expr_test": [],
         "alert_rule_test": [{"eval_time": at, "alertname": alert, "exp_alerts": expected}],
     }
+
+
+def counts(series: dict[str, str], alert: str, at: str, **fires: str) -> dict[str, Any]:
+    """The same, of two counters."""
+    return when({name.replace("{more}", ""): values for name, values in series.items()}, "", alert, at, **fires)
 
 
 CASES = {
@@ -70,6 +82,20 @@ CASES = {
         f"telemetry_handler_unaccounted_rows{{{HERE}}}", "-1x10", "TelemetryRowsUnaccounted", "3m",
         handler="kafka", instance="a",
     ),
+    "all traffic is seen": counts({EXPECTED: "0+100x30", SEEN: "0+100x30"}, "TelemetryTrafficUnseen", "20m"),
+    "a fiftieth that is not seen is told": counts(
+        {EXPECTED: "0+100x30", SEEN: "0+98x30"}, "TelemetryTrafficUnseen", "20m", **WEB
+    ),
+    "what one process expects another may see": counts(
+        {EXPECTED: "0+100x30", SEEN: "0+40x30", SEEN.replace("{more}", ',instance="b"'): "0+60x30"},
+        "TelemetryTrafficUnseen", "20m",
+    ),
+    "no traffic is nothing unseen": counts({EXPECTED: "100x30", SEEN: "90x30"}, "TelemetryTrafficUnseen", "20m"),
+    "a workload of which nothing comes is told": counts(
+        {EXPECTED: "0+100x30", SEEN: "0x30"}, "TelemetryWorkloadUnseen", "25m", **WEB
+    ),
+    "and not twice": counts({EXPECTED: "0+100x30", SEEN: "0x30"}, "TelemetryTrafficUnseen", "25m"),
+    "a workload without traffic is not": counts({EXPECTED: "7x30", SEEN: "0x30"}, "TelemetryWorkloadUnseen", "25m"),
 }  # fmt: skip
 
 
@@ -100,10 +126,10 @@ def test_each_says_what_is_wrong_and_what_to_do(rule):
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert len(rule["annotations"]["summary"]) > 20
     assert len(rule["annotations"]["description"]) > 60
-    assert f"### {rule['alert']}" in PAGE, "docs/delivery.md has no such heading"
+    assert f"### {rule['alert']}" in PAGE, "neither docs/delivery.md nor docs/completeness.md has such a heading"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_each_speaks_of_metrics_that_there_are(rule):
-    ours = {metric.name for metric in SelfMetrics().described}
+    ours = {metric.name for metric in SelfMetrics().described} | METRICS.keys()
     assert set(re.findall(r"telemetry_\w+", rule["expr"])) <= ours

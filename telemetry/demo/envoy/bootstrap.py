@@ -7,6 +7,7 @@ from telemetry.demo.envoy.access_logs import AccessLogs
 from telemetry.demo.envoy.clusters import als_cluster, inbound_cluster, outbound_clusters
 from telemetry.demo.envoy.listeners import gateway_listeners, sidecar_listeners
 from telemetry.demo.envoy.node import node
+from telemetry.demo.envoy.stats import STATS
 from telemetry.demo.envoy.typed import Json, socket_address
 from telemetry.demo.topology import ADMIN_PORT, Topology, Workload
 
@@ -24,7 +25,8 @@ def bootstrap(
 ) -> Json:
     """Give the bootstrap of a workload's Envoy, static throughout, ready to be written as JSON.
 
-    `als_address`: host address (no name) and port of the access log service. `access_log`: the file, if any.
+    `als_address`: host address (no name) and port of our service, which takes access logs and metrics. `access_log`:
+    the file, if any.
     """
     logs = AccessLogs(access_log, buffer_flush_interval_s)
     clusters = [*outbound_clusters(topology, workload, certificates), als_cluster(*als_address)]
@@ -37,4 +39,5 @@ def bootstrap(
         "node": node(workload),
         "admin": {"address": socket_address(workload.address, ADMIN_PORT)},
         "static_resources": {"listeners": listeners, "clusters": clusters},
+        **STATS,
     }

@@ -33,7 +33,7 @@ def inbound_cluster(service: Service, workload: Workload) -> Json:
 
 
 def als_cluster(address: str, port: int) -> Json:
-    """Give the cluster of the access log service."""
+    """Give the cluster of our service: its access logs and its metrics service."""
     return {**_cluster(ALS_CLUSTER, [(address, port)]), **_HTTP2}
 
 
@@ -62,6 +62,7 @@ def _cluster(name: str, addresses: list[tuple[str, int]]) -> Json:
         "name": name,
         "type": "STATIC",
         "connect_timeout": "2s",
+        "circuit_breakers": {"thresholds": [{"track_remaining": True}]},
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
     }
 
