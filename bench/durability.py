@@ -75,12 +75,12 @@ def start(journal: Path, folder: Path) -> Started:
     return Started(size, ready_s, rows, rows / took_s, cpu_s / max(rows, 1) * 1e6)
 
 
-def costs(root: Path, times: int) -> None:
+def costs(root: Path, times: int, rounds: int) -> None:
     """Print what each set of handlers costs with either journal."""
     print("\n| handlers | journal | CPU µs/entry | entries/s a core | entries/s here | of memory's |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     mesh = replace(Mesh(), at_us=int(time.time() * 1e6))
-    streams = list(write(mesh, root / "streams", ENVOYS_ENTRIES, 10))
+    streams = list(write(mesh, root / "streams", ENVOYS_ENTRIES, rounds))
     for name, handlers in HANDLERS.items():
         memory_us = 0.0
         for kind in ("memory", "file"):
@@ -107,14 +107,17 @@ def starts(root: Path) -> None:
         print(f"| {one.journal_bytes / 2**20:.0f} | {one.ready_s:.2f} | {one.rows:,} | {rates} |", flush=True)
 
 
-def main(times: Annotated[int, typer.Option(help="how often the streams are replayed")] = 2) -> None:
+def main(
+    times: Annotated[int, typer.Option(help="how often the streams are replayed")] = 2,
+    rounds: Annotated[int, typer.Option(help="how long they are")] = 10,
+) -> None:
     """Print the tables of docs/journal.md."""
     for name, value in machine().items():
         print(f"{name}: {value}")
     # On a real disk: the folder for temporary files may be in memory.
     with tempfile.TemporaryDirectory(prefix="telemetry-bench-", dir=".") as place:
         root = Path(place).absolute()
-        costs(root, times)
+        costs(root, times, rounds)
         starts(root)
 
 

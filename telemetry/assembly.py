@@ -12,10 +12,12 @@ import structlog
 from fastapi import APIRouter
 
 from telemetry.batch import Batch
+from telemetry.completeness import Completeness, refusals_of
 from telemetry.config import Settings
 from telemetry.envoy_metrics import EnvoyMetrics, StatsWork
 from telemetry.feed import Feed
 from telemetry.http.asking import Mesh
+from telemetry.http.completeness import completeness_router
 from telemetry.journal.memory import MemoryJournal
 from telemetry.journal.sqlite import SqliteJournal
 from telemetry.mesh.resolve import Resolver
@@ -60,6 +62,7 @@ class Assembly:
         self.coalescer = self._make_coalescer()
         self.edges = edge_store(settings.edges)
         self.envoys = self._make_envoys()
+        self.completeness = self._make_completeness()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -98,15 +101,20 @@ class Assembly:
 
     def stats_feed(self, show: Show) -> Feed[StatsWork] | None:
         """Give what takes Envoys' own metrics into the journal; None where nobody wants them."""
-        return self.envoys.feed(self.journal, show) if self.envoys else None
+        if self.envoys is None or self.completeness is None:
+            return None
+        return self.envoys.feed(self.journal, show, [self.completeness.refresh])
 
     def mesh_routers(self) -> list[APIRouter]:
-        """Give the routes that answer questions about the mesh, where edges are kept."""
-        if not self._settings.edges.enabled:
-            return []
-        return mesh_routers(
-            Mesh(self.edges, self.registers.catalog, headroom=self.envoys.breakers if self.envoys else None)
-        )
+        """Give the routes that answer questions about the mesh: those about edges only where edges are kept."""
+        routers: list[APIRouter] = []
+        if self._settings.edges.enabled:
+            headroom = self.envoys.breakers if self.envoys else None
+            seen = self.completeness.ratio if self.completeness else _unknown
+            routers += mesh_routers(Mesh(self.edges, self.registers.catalog, completeness=seen, headroom=headroom))
+        if self.completeness:
+            routers.append(completeness_router(self.completeness))
+        return routers
 
     def close_receivers(self) -> None:
         """Take no more; what waits can still be fed."""
@@ -143,6 +151,17 @@ class Assembly:
             return None
         return EnvoyMetrics(self._settings, self.metrics, self.resolver, epoch=self.started_ns, numbers=self.numbers)
 
+    def _make_completeness(self) -> Completeness | None:
+        if self.envoys is None:
+            return None
+        return Completeness(
+            self.envoys.stats.latest,
+            receiver=self._settings.receiver.name,
+            epoch=self.started_ns,
+            seed=self.seed,
+            refusals=refusals_of(self.metrics),
+        )
+
     def _service_of_host(self, host: str) -> tuple[str, str | None] | None:
         """Give name and namespace of a host's service, where the catalog has it."""
         service = self.registers.catalog.service_of_host(host)
@@ -170,3 +189,7 @@ class Assembly:
             max_pending_bytes=limits.max_pending_bytes,
             clock_ns=time.time_ns,
         )
+
+
+def _unknown() -> None:
+    """How much of the traffic was seen, where Envoys' own counts are not read."""

@@ -1,6 +1,7 @@
 """What one configuration makes of the service: its processors, its handlers, its explanations."""
 
 import secrets
+import time
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
@@ -36,6 +37,9 @@ __all__ = ["Composition"]
 
 EDGES = "edges"
 """The handler of that name is built in."""
+
+# Exemplars and edges show these, whatever the labels do.
+_SHOWN_BESIDES = frozenset({"trace.id", "trace.span_id", "source.principal", "destination.principal"})
 
 
 class Composition:
@@ -134,7 +138,8 @@ class Composition:
                 secrets=handler.secrets(),
             )
 
-        return Outfit(handler.adapter_settings(), handler.make, deliver, templates, terms, select, letters)
+        secrets = handler.secrets()
+        return Outfit(handler.adapter_settings(), handler.make, deliver, templates, terms, select, letters, secrets)
 
     def _edges_outfit(self) -> Outfit:
         """Give the built-in handler, which keeps edges for those who ask the API."""
@@ -157,8 +162,9 @@ class Composition:
         return self._parts.part(f"dead letters of {name}", made_of, make)
 
     def _pipeline(self) -> Pipeline:
-        # Spans carry their entry's attributes.
-        entries = not self._templates.isdisjoint({Template.LOGENTRY, Template.TRACESPAN}) or self._labels_tell()
+        # Spans carry their entry's attributes, hops some of them: what is redacted among these, too.
+        carriers = {Template.LOGENTRY, Template.TRACESPAN, Template.HOP}
+        entries = not self._templates.isdisjoint(carriers) or self._labels_tell()
         steps = list(self._processors(entries=entries))
         # The signals take the new metrics only when this pipeline begins.
         read = {name for each in (*steps, self._new_signals()) for name in each.reads}
@@ -177,6 +183,8 @@ class Composition:
         """Give the processors in their order. What only entries show is made only where they are wanted."""
         settings, part = self._settings, self._parts.part
         yield self._assembly.connections
+        if self._assembly.completeness:
+            yield self._assembly.completeness
         # Redaction comes first: what must not be stored must not become an operation's name either.
         if entries and self._redaction:
             yield self._redaction
@@ -197,7 +205,8 @@ class Composition:
     def _labels_tell(self) -> bool:
         """Whether metrics show what redaction may have to conceal, or are made of operations."""
         signals, redaction = self._new_signals(), self._settings.redaction
-        return "request.operation" in signals.reads or not signals.shows.isdisjoint(redaction.concealed_attributes())
+        shown = signals.shows | _SHOWN_BESIDES
+        return "request.operation" in signals.reads or not shown.isdisjoint(redaction.concealed_attributes())
 
     def _new_signals(self) -> Signals:
         return Signals(seed=self._assembly.seed, started_ns=self._assembly.started_ns, metrics=self._metrics)
@@ -218,7 +227,8 @@ class Composition:
         if not settings.enabled:
             return None
         headroom = assembly.envoys.breakers if assembly.envoys else None
-        make = partial(EdgeWork, seed=assembly.seed, started_ns=assembly.started_ns, headroom=headroom)
+        # Made by a reload, they begin then: intervals from our start on would be filled with what comes now.
+        make = partial(EdgeWork, seed=assembly.seed, started_ns=time.time_ns(), headroom=headroom)
         catalog = assembly.registers.catalog
         return self._parts.part("edges", settings, lambda: make(settings, assembly.edges, catalog))
 

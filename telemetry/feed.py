@@ -5,17 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, Self, TypeVar
 
-import structlog
 from prometheus_client import Counter
 
 from telemetry.batch import Batch
-from telemetry.boundary import boundary
+from telemetry.boundary import Failures, boundary
 from telemetry.journal import Journal
 from telemetry.receivers.coalesce import Chunk, Coalescer
 
 __all__ = ["Feed", "Work"]
-
-log = structlog.get_logger(__name__)
 
 
 class Work(Protocol):
@@ -56,25 +53,29 @@ class Feed(Generic[AnyWork]):
         self._rejected = rejected
         self._show = show
         self._order = asyncio.Lock()
-        self._appending: asyncio.Task[int] | None = None
+        self._appending: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "pipeline")
-        self._said: set[str] = set()
+        self._failures = Failures()
+        self.entries_in_hand = 0
+        """Entries taken and not yet in the journal."""
 
     async def run(self) -> None:
         """Feed until the coalescer is closed and empty."""
         while (chunk := await self._coalescer.take()) is not None:
             async with self._order:
-                await self._hand_on(await self._process(chunk))
+                self.entries_in_hand += chunk.entries
+                await self._hand_on(await self._process(chunk), chunk.entries)
         await self._appended()
 
     async def flush(self, now_ns: int) -> None:
         """Hand on what has become due by then, pipeline.END_NS for all that is held."""
         async with self._order:
-            batches = await self._call(self._leavings)
-            with boundary() as outcome:
-                batches += await self._call(lambda: self._work.flush(now_ns))
-            if outcome.error is not None:
-                self._say(outcome.error, 0)
+            batches: list[Batch] = []
+            for work in (self._leavings, lambda: self._work.flush(now_ns)):
+                with boundary() as outcome:
+                    batches += await self._call(work)
+                if outcome.error is not None:
+                    self._failures.say("what was held back could not be handed on", outcome.error)
             await self._hand_on(batches)
             await self._appended()
 
@@ -92,11 +93,15 @@ class Feed(Generic[AnyWork]):
         if self._appending is not None:
             self._appending.cancel()
 
-    async def _hand_on(self, batches: list[Batch]) -> None:
+    async def _hand_on(self, batches: list[Batch], entries: int = 0) -> None:
         """Append behind what was appended before, and go on: the disk works while the next chunk is processed."""
         await self._appended()
-        self._appending = asyncio.create_task(self._journal.append(batches))
+        self._appending = asyncio.create_task(self._append(batches, entries))
         self._show(batches)
+
+    async def _append(self, batches: list[Batch], entries: int) -> None:
+        await self._journal.append(batches)
+        self.entries_in_hand -= entries
 
     async def _appended(self) -> None:
         """Wait until everything handed on is kept."""
@@ -131,23 +136,5 @@ class Feed(Generic[AnyWork]):
 
     def _give_up(self, chunk: Chunk, error: Exception) -> None:
         self._rejected.inc(chunk.entries)
-        self._say(error, chunk.entries, nodes=[node.id for node in chunk.distinct])
-
-    def _say(self, error: Exception, entries: int, **about: object) -> None:
-        """Log each kind of failure with its traceback once: it would come again with every chunk."""
-        kind = f"{type(error).__name__} at {_place(error)}"
-        if kind not in self._said:
-            self._said.add(kind)
-            log.error(
-                "entries could not be processed; please report this (it is counted each time, and said once)",
-                entries=entries,
-                exc_info=error,
-                **about,
-            )
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "unknown"
+        nodes = [node.id for node in chunk.distinct]
+        self._failures.say("entries could not be processed", error, entries=chunk.entries, nodes=nodes)

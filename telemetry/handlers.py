@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from telemetry.batch import Template
+from telemetry.boundary import boundary
 from telemetry.delivery import Delivery, Letters, Terms
 from telemetry.plugin import Adapter
 from telemetry.rules import Select
@@ -31,6 +32,7 @@ class Outfit:
     terms: Terms
     select: Select
     letters: Letters | None
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -50,8 +52,8 @@ class Prepared:
 
     async def abandon(self) -> None:
         """Leave what was entered: this set won't run."""
-        for _, stack in self.entered.values():
-            await stack.aclose()
+        for name, (_, stack) in self.entered.items():
+            await _leave(name, stack)
 
 
 class Handlers:
@@ -99,8 +101,8 @@ class Handlers:
     async def stop(self) -> None:
         """End all tasks, then leave the adapters."""
         await self._end(self._running.values())
-        for one in self._running.values():
-            await one.adapter.aclose()
+        for name, one in self._running.items():
+            await _leave(name, one.adapter)
 
     async def delivered(self) -> None:
         """Wait until nothing is pending anywhere."""
@@ -125,9 +127,11 @@ class Handlers:
             await self._end([one])
         if (outfit.templates, outfit.terms.on_full) != (one.outfit.templates, one.outfit.terms.on_full):
             delivery.journal.change(delivery.name, outfit.templates, outfit.terms.on_full)
+        # Those before, too: errors of the adapter before may still come.
+        delivery.secrets = outfit.secrets | one.outfit.secrets
         delivery.terms, delivery.select, delivery.dead_letters = outfit.terms, outfit.select, outfit.letters
         if adapter is not None and stack is not None:
-            await one.adapter.aclose()
+            await _leave(delivery.name, one.adapter)
             delivery.adapter, one.adapter = adapter, stack
         if pauses:
             one.task = self._run(delivery)
@@ -136,7 +140,7 @@ class Handlers:
     async def _remove(self, name: str) -> None:
         one = self._running.pop(name)
         await self._end([one])
-        await one.adapter.aclose()
+        await _leave(name, one.adapter)
         if left := one.delivery.retire():
             log.warning("handler removed; rows that it had yet to take are given up", handler=name, rows=left)
 
@@ -151,3 +155,11 @@ class Handlers:
             task.remove_done_callback(self._ended)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _leave(name: str, adapter: AsyncExitStack) -> None:
+    """Leave an adapter. One that fails at it is said, and keeps nobody else from going on or ending."""
+    with boundary() as outcome:
+        await adapter.aclose()
+    if outcome.error is not None:
+        log.error("an adapter failed when it was left", handler=name, exc_info=outcome.error)

@@ -6,6 +6,7 @@ from itertools import count
 
 from telemetry import native
 from telemetry.batch import Batch, Template
+from telemetry.boundary import Failures, boundary
 from telemetry.columns import Columns, split
 from telemetry.plugin import Processor
 from telemetry.processors.normalise import Normalise
@@ -31,6 +32,9 @@ class Wanted:
 class Pipeline:
     """Decodes, normalises, and hands through the processors. For one thread.
 
+    A processor that fails costs its own work only: the batch goes on without it, and is counted. One that has
+    `fails_closed`, as redaction has, takes its batch with it.
+
     What nobody wants (`templates`: what the handlers accept) is dropped at the end, uncounted: it was never offered.
     `numbers` gives batches their sequence: who takes another's place goes on with the other's.
     """
@@ -55,6 +59,7 @@ class Pipeline:
         self._receiver = receiver
         self._epoch = epoch
         self._numbers = count(1) if numbers is None else numbers
+        self._failures = Failures()
 
     def run(self, chunk: Chunk) -> list[Batch]:
         """Give the batches that came of the chunk."""
@@ -78,8 +83,14 @@ class Pipeline:
         batches: list[Batch] = []
         for at, processor in enumerate(self._processors):
             if processor in processors:
-                batches += self._through(processor.flush(now_ns), start=at + 1)
+                batches += self._through(self._flushed(processor, now_ns), start=at + 1)
         return self._number(batches)
+
+    def _flushed(self, processor: Processor, now_ns: int) -> list[Batch]:
+        with boundary() as outcome:
+            return list(processor.flush(now_ns))
+        self._failed(processor, outcome.error, 0)
+        return []
 
     def _decode(self, chunk: Chunk) -> Columns | None:
         with self._metrics.stage("decode"):
@@ -103,8 +114,26 @@ class Pipeline:
     def _through(self, batches: Iterable[Batch], start: int = 0) -> Iterable[Batch]:
         for processor in self._processors[start:]:
             with self._metrics.stage(type(processor).__name__.lower()):
-                batches = [result for batch in batches for result in processor.process(batch)]
+                batches = [result for batch in batches for result in self._processed(processor, batch)]
         return batches
+
+    def _processed(self, processor: Processor, batch: Batch) -> Sequence[Batch]:
+        """Give what the processor makes of the batch; where it fails, the batch itself.
+
+        To run it again, with less, would have those before it and itself take the same rows twice.
+        """
+        with boundary() as outcome:
+            return list(processor.process(batch))
+        self._failed(processor, outcome.error, len(batch.rows))
+        # What conceals must not be passed by.
+        return () if getattr(processor, "fails_closed", False) else (batch,)
+
+    def _failed(self, processor: Processor, error: Exception | None, rows: int) -> None:
+        name = type(processor).__name__.lower()
+        self._metrics.processor_failures.labels(name).inc()
+        self._metrics.processor_failed_rows.labels(name).inc(rows)
+        if error is not None:
+            self._failures.say("a processor has failed", error, processor=name, rows=rows)
 
     def _number(self, batches: Iterable[Batch]) -> list[Batch]:
         return list(self._numbered(batches))

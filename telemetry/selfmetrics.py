@@ -141,6 +141,14 @@ class SelfMetrics:
 
     def _knowledge(self) -> None:
         """Make those of what is known of the mesh."""
+        self.processor_failures = self._counter(
+            "telemetry_processor_failures_total", "Batches and flushes that a processor could not do.", "processor"
+        )
+        self.processor_failed_rows = self._counter(
+            "telemetry_processor_failed_rows_total",
+            "Rows of those batches: they went on without it, those that redaction failed on were dropped.",
+            "processor",
+        )
         self.contexts = self._gauge("telemetry_normalise_contexts", "Distinct kinds of entry remembered.")
         self.contexts_resolved = self._counter("telemetry_normalise_resolved_total", "Kinds of entry resolved anew.")
         self.redacted = self._counter(

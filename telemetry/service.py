@@ -165,9 +165,14 @@ class Service:
             await self._taps.changed.wait()
             self._taps.changed.clear()
             async with self._one_change:
-                if self._taps.templates != self._composition.tapped:
+                if self._taps.templates == self._composition.tapped:
+                    continue
+                # Whoever watches must not be able to end the service.
+                with boundary() as outcome:
                     self._composition = self._composition.watched(self._taps.templates)
                     self._feed.use(self._composition.pipeline)
+                if outcome.error is not None:
+                    log.error("what is tapped can't be made", exc_info=outcome.error)
 
     async def _tick(self) -> None:
         while True:
@@ -210,10 +215,13 @@ class Service:
                     log.error("not everything that was read could be processed", exc_info=outcome.error)
                 await self._handlers.delivered()
         except TimeoutError:
-            self.metrics.rejected.labels("shutdown").inc(self._assembly.coalescer.pending_entries)
-            log.error(
-                "not everything was delivered in time; raise shutdown.deadline",
-                entries=self._assembly.coalescer.pending_entries,
+            entries = self._assembly.coalescer.pending_entries + self._feed.entries_in_hand
+            self.metrics.rejected.labels("shutdown").inc(entries)
+            durable = self._settings.journal.path is not None
+            log.warning(
+                "not everything was delivered in time; "
+                + ("the journal keeps the rows for the next start" if durable else "raise shutdown.deadline"),
+                entries=entries,
                 rows={delivery.name: delivery.account().pending for delivery in self.deliveries},
             )
         finally:

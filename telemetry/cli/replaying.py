@@ -57,7 +57,7 @@ async def _replay(request: Request, settings: Settings) -> Replayed:
         if request.span_ns is None:
             work = one.dead_letters(_files(request, settings))
         else:
-            work = one.history(_history(settings, request.span_ns, adapter.accepts))
+            work = one.history(_history(settings, request.span_ns, handler.accepts))
         _stop_on_sigterm()
         try:
             async with asyncio.timeout(request.limit_s):
@@ -72,7 +72,7 @@ def _replay_to(request: Request, settings: Settings, adapter: Adapter) -> Replay
     handler = settings.handlers[request.handler]
     select: Select = everything
     if request.rules:
-        select = Rules(settings.rules, settings.probes).select_for(request.handler, adapter.accepts)
+        select = Rules(settings.rules, settings.probes).select_for(request.handler, handler.accepts)
     return Replay(
         request.handler,
         adapter,

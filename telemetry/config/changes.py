@@ -11,16 +11,19 @@ from telemetry.config.faults import dotted
 
 __all__ = ["Change", "changes", "needing_restart"]
 
-# What the running service was built around: listeners, the journal's file, and who is who.
+# What the running service was built around: listeners, the files of journal and edges, and who is who.
 _FIXED = (
     ("receiver", "name"),
     ("receiver", "grpc"),
     ("receiver", "coalesce"),
+    ("receiver", "metrics"),
     ("http",),
     ("journal",),
     ("mesh",),
     ("dead_letters",),
     ("shutdown",),
+    *(("edges", key) for key in ("enabled", "path", "max_kept_edges", "max_bytes")),
+    *(("edges", key) for key in ("minutes_for", "ten_minutes_for", "hours_for")),
 )
 _ABSENT = "absent"
 _SHOWN = 200

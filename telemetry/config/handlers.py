@@ -82,8 +82,8 @@ class HandlerSettings(Section):
 
     @property
     def accepts(self) -> frozenset[Template]:
-        """The templates that the adapter accepts."""
-        return frozenset(self._adapter_class.accepts)
+        """The templates that the adapter accepts; where it has an option `templates`, those that it names."""
+        return frozenset(getattr(self, "templates", self._adapter_class.accepts))
 
     @property
     def scraped(self) -> bool:

@@ -116,6 +116,15 @@ class Delivery:
         self._dead_letters = self._courier.keep = letters
 
     @property
+    def secrets(self) -> Collection[str]:
+        """What is masked in all that the sink and its adapter say."""
+        return self._condition.secrets
+
+    @secrets.setter
+    def secrets(self, secrets: Collection[str]) -> None:
+        self._condition.secrets = secrets
+
+    @property
     def last_error(self) -> str:
         """What the last failed export said; it stays."""
         return self._condition.last_error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from telemetry.batch import Batch, Template
+from telemetry.batch import SCHEMAS, Batch, Template
 from telemetry.catalog import Catalog
 from telemetry.catalog_operations import CatalogOperations
 from telemetry.config import Settings
@@ -23,6 +23,7 @@ __all__ = ["Course", "course_of"]
 
 # What redaction reads beside an attribute to conceal it.
 _BESIDE = {"request.path": ("request.url_path",)}
+_NOTHING = pl.DataFrame({name: [None] for name in SCHEMAS[Template.LOGENTRY]}, SCHEMAS[Template.LOGENTRY])
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,9 @@ class Course:
         """Say which rules of redaction conceal something in an attribute of this one row, before its redaction."""
         if self.redaction is None:
             return ()
-        kept = {attribute, *_BESIDE.get(attribute, ())}
-        others = [pl.lit(None, dtype).alias(name) for name, dtype in row.schema.items() if name not in kept]
+        alone = _NOTHING.with_columns(row.select(attribute, *_BESIDE.get(attribute, ())).get_columns())
         before = dict(self.redaction.counts)
-        _through(self.redaction, _batch(row.with_columns(others)))
+        _through(self.redaction, _batch(alone))
         return tuple(rule for rule, count in self.redaction.counts.items() if count > before.get(rule, 0))
 
     def metrics_of(self, row: pl.DataFrame) -> Iterator[Batch]:

@@ -16,7 +16,7 @@ from telemetry.explain import Explainer, Unreadable, messages_of
 __all__ = ["explain_router"]
 
 _MAX_BODY_BYTES = 1 << 20
-_MAX_ENTRIES = 200
+_MAX_ENTRIES = 50
 
 
 def explain_router(explainer: Callable[[], Explainer]) -> APIRouter:
@@ -33,7 +33,7 @@ def explain_router(explainer: Callable[[], Explainer]) -> APIRouter:
 
     @router.post("/api/v1/explain")
     async def explain(request: Request) -> dict[str, Any]:
-        """Explain entries: protobuf's JSON form, or objects or lines of Envoy's file access log; up to 200."""
+        """Explain entries: protobuf's JSON form, or objects or lines of Envoy's file access log; up to 50."""
         try:
             text = await _body(request)
             # One after the other, waiting here: threads are shared with /metrics.

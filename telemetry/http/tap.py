@@ -1,7 +1,9 @@
 """`GET /api/v1/tap`: live rows as lines of JSON, for as long as the client stays."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -12,6 +14,8 @@ from telemetry.http.problems import PROBLEMS, Problem, ProblemRoute
 from telemetry.tapping import MAX_ROWS_PER_S, Busy, Tap, Taps, view_of
 
 __all__ = ["tap_router"]
+
+log = structlog.get_logger(__name__)
 
 _DOCS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -59,7 +63,11 @@ class _Stream(StreamingResponse):
         self._taps, self._tap = taps, tap
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        view, peer = self._tap.view, (scope.get("client") or ("unknown",))[0]
+        # Who looks at people's requests is worth a line.
+        log.info("tap opened", peer=peer, template=str(view.template), match=view.match)
         try:
             await super().__call__(scope, receive, send)
         finally:
             self._taps.release(self._tap)
+            log.info("tap ended", peer=peer, template=str(view.template), match=view.match, **asdict(self._tap.counts))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from telemetry.batch import Batch, Template
 from telemetry.journal import OnFull
 from telemetry.journal.cursors import Record
+from telemetry.journal.holding import held_bytes
 from telemetry.journal.ledger import Ledger
 
 __all__ = ["MemoryJournal"]
@@ -41,7 +42,7 @@ class MemoryJournal(Ledger):
 
         One append is kept whole for cursors that may not lose, however large it is.
         """
-        size_bytes = sum(batch.size_bytes for batch in batches if self._wanted(batch.template))
+        size_bytes = sum(held_bytes(batch) for batch in batches if self._wanted(batch.template))
         while not self._room_for(size_bytes):
             await self._changed.wait()
         for batch in batches:
@@ -64,7 +65,7 @@ class MemoryJournal(Ledger):
 
     def _keep(self, batch: Batch) -> None:
         """Add a batch; within one append that is larger than the journal, its own first batches may have to go."""
-        size_bytes = batch.size_bytes
+        size_bytes = held_bytes(batch)
         self._room_for(size_bytes)
         self._batches[self._end + 1] = batch
         self._add(Record(self._end + 1, batch.template, len(batch.rows), size_bytes, self._clock_ns()))

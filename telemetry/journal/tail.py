@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from telemetry.batch import Batch
 from telemetry.journal.cursors import Record
+from telemetry.journal.holding import held_bytes
 
 __all__ = ["Tail"]
 
@@ -22,7 +23,7 @@ class Tail:
 
     def put(self, record: Record, batch: Batch) -> None:
         """Hold the batch."""
-        size_bytes = batch.size_bytes
+        size_bytes = held_bytes(batch)
         self._held[record.offset] = record, batch, size_bytes
         self.size_bytes += size_bytes
         while self.size_bytes > self._limit_bytes and len(self._held) > 1:

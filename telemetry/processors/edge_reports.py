@@ -27,7 +27,10 @@ _LABELS = {
     "destination.service.name": "destination_service_name",
     "destination.service.namespace": "destination_service_namespace",
 }
-_NEEDED = frozenset({"reporter", "response_code", "request_protocol"})
+_NEEDED = frozenset(
+    {"reporter", "response_code", "request_protocol"}
+    | {f"{side}_{name}" for side in ("source", "destination") for name in ("workload", "workload_namespace")}
+)
 _SHOWN = [*_LABELS.values(), "reporter", "response_code", "grpc_response_status"]
 _ABSENT = {name: "" if name == "grpc_response_status" else "unknown" for name in _SHOWN}
 
@@ -40,8 +43,8 @@ def _labels(points: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _tells(points: pl.DataFrame) -> bool:
-    """Whether the labels still tell who reported which code."""
-    return _NEEDED <= {field.name for field in points.schema["labels"].fields}  # type: ignore[attr-defined]
+    """Whether the labels still tell who reported which code of whom."""
+    return {field.name for field in points.schema["labels"].fields} >= _NEEDED  # type: ignore[attr-defined]
 
 
 def _code() -> pl.Expr:

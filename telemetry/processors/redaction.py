@@ -32,6 +32,8 @@ class Redaction:
 
     Config: ClassVar[type[RedactionConfig]] = RedactionConfig
 
+    fails_closed = True
+
     def __init__(self, config: RedactionConfig) -> None:
         self._config = config
         concealment = Concealment(config.hash_key.get_secret_value().encode() if config.hash_key else b"")

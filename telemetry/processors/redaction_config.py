@@ -83,6 +83,9 @@ class HeaderRules(BaseModel):
     action: Literal[Action.MASK, Action.DROP, Action.HASH] = Field(Action.DROP, description="what is done about them")
 
 
+_MADE_LATER = frozenset({"request.operation", "event.name", "event.message"})
+
+
 class RedactionConfig(BaseModel):
     """Redaction is on by default; each part of it can be changed."""
 
@@ -132,6 +135,8 @@ class RedactionConfig(BaseModel):
                 raise ValueError(f"there is no attribute {name}; `telemetry attributes` lists them")
             if name in _NEEDED or name.startswith("context."):
                 raise ValueError(f"{name} can't be denied: entries can't be counted without it")
+            if name in _MADE_LATER:
+                raise ValueError(f"{name} can't be denied: it is made after redaction, of what is left then")
         return actions
 
     @field_validator("custom")

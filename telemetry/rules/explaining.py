@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -85,7 +86,7 @@ def _verdicts(rules: Rules, batch: Batch, plans: _Plans) -> Iterator[list[Why]]:
 
 
 def _of_rule(rule: RuleSettings, handlers: tuple[str, ...], batch: Batch) -> Iterator[Why]:
-    parts = terms(rule.match)
+    parts = _terms(rule.match)
     answers = [_answers(batch, part) for part in parts]
     for row in range(len(batch.rows)):
         failed = next((at for at, answer in enumerate(answers) if answer[row] is not True), None)
@@ -95,6 +96,12 @@ def _of_rule(rule: RuleSettings, handlers: tuple[str, ...], batch: Batch) -> Ite
             yield Why(rule.name, handlers, matched=True)
         else:
             yield Why(rule.name, handlers, matched=False, term=parts[false], absent=answers[false][row] is None)
+
+
+# Rows are explained one by one, for each metric that they count into.
+@lru_cache(maxsize=1024)
+def _terms(match: str) -> Sequence[str]:
+    return terms(match)
 
 
 def _answers(batch: Batch, term: str) -> list[bool | None]:

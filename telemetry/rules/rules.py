@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -72,7 +73,13 @@ class Rules:
 
 
 def _templates(rule: RuleSettings, accepts: Collection[Template]) -> frozenset[Template]:
-    return rule.asked & templates_of(rule.match, rule.asked) & frozenset(accepts)
+    return rule.asked & _fitting(rule.match, frozenset(rule.asked)) & frozenset(accepts)
+
+
+# Asked for each handler, at each reload, and for each row that is explained.
+@lru_cache(maxsize=4096)
+def _fitting(match: str, among: frozenset[Template]) -> frozenset[Template]:
+    return templates_of(match, among)
 
 
 def match_of(batch: Batch, text: str) -> Bools:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import orjson
@@ -20,7 +21,11 @@ from telemetry.tapping.view import View
 
 __all__ = ["Counts", "Tap"]
 
-_BUFFER_ROWS = 32_768
+Done = TypeVar("Done")
+
+_BUFFER_ROWS = 16_384
+# Encoded at once: what a client that reads nothing makes us hold.
+_PIECE_ROWS = 256
 _HEARTBEAT_S = 1.0
 
 
@@ -92,9 +97,11 @@ class Tap:
         told_s = time.monotonic()
         while not self._end:
             if (batch := await self._next()) is not None:
-                loop = asyncio.get_running_loop()
-                if text := await loop.run_in_executor(self._work, self._shown, batch):
-                    yield text
+                chosen = await self._do(self._chosen, batch)
+                for start in range(0, len(chosen.rows), _PIECE_ROWS):
+                    piece = chosen.slice(start, _PIECE_ROWS)
+                    yield await self._do(self._encoded, piece)
+                    self.counts.shown += len(piece.rows)
                 if self.counts.shown == self.view.limit:
                     self.end("limit")
             if time.monotonic() - told_s >= _HEARTBEAT_S:
@@ -114,7 +121,11 @@ class Tap:
         self._waiting_rows -= len(batch.rows)
         return batch
 
-    def _shown(self, batch: Batch) -> bytes:
+    async def _do(self, work: Callable[[Batch], Done], batch: Batch) -> Done:
+        return await asyncio.get_running_loop().run_in_executor(self._work, work, batch)
+
+    def _chosen(self, batch: Batch) -> Batch:
+        """Give the rows to show: of those that match as many as may be shown now."""
         positions = np.flatnonzero(match_of(batch, self.view.match))
         granted = self._allowance.take(len(positions))
         self.counts.matched += len(positions)
@@ -123,13 +134,13 @@ class Tap:
             positions, granted = positions[:left], left
             # What lies behind the limit was never asked for.
             self.counts.matched = self.counts.shown + self.counts.sampled_out + left
-        self.counts.shown += granted
-        if not granted:
-            return b""
         # Spread evenly, so that no sender's rows are always those left out.
-        chosen = batch.take(pl.Series(positions[np.arange(granted) * len(positions) // granted]))
-        columns = list(self.view.columns) or chosen.rows.columns
-        return b"".join(self._lines.lines(replace(chosen, rows=chosen.rows.select(columns))))
+        spread = positions[np.arange(granted) * len(positions) // max(1, granted)]
+        columns = list(self.view.columns) or batch.rows.columns
+        return replace(batch, rows=batch.rows.select(columns)).take(pl.Series(spread, dtype=pl.UInt32))
+
+    def _encoded(self, batch: Batch) -> bytes:
+        return b"".join(self._lines.lines(batch))
 
     def _status(self) -> bytes:
         end = {"end": self._end} if self._end else {}

@@ -6,6 +6,7 @@ import pytest
 
 from telemetry.batch import Template
 from telemetry.errors import Rejected, Retry
+from telemetry.journal.holding import held_bytes
 from telemetry.journal.memory import MemoryJournal
 from telemetry.rules import Selected
 from tests.delivery.sinks import ROOMY, Box, Clock, Sink, delivery, run_until, run_until_delivered, sample, until
@@ -221,7 +222,7 @@ async def test_a_retired_handler_leaves_its_rows_counted():
 
 
 async def test_losses_of_the_journal_are_counted_by_their_reason():
-    journal = MemoryJournal(max_bytes=metrics(1).size_bytes)
+    journal = MemoryJournal(max_bytes=held_bytes(metrics(1)))
     one = delivery(Sink(), journal)
     await journal.append([metrics(1)])
     await journal.append([metrics(2)])

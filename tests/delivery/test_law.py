@@ -67,7 +67,7 @@ class Law(RuleBasedStateMachine):
     """Batches come, the sink has its moods, the journal is full, rules change, runs are cancelled and begun again."""
 
     @initialize(
-        room=st.integers(300, 20_000), concurrency=st.integers(1, 4), seed=st.integers(), opens=st.integers(1, 5),
+        room=st.integers(300, 100_000), concurrency=st.integers(1, 4), seed=st.integers(), opens=st.integers(1, 5),
         keep=st.booleans(),
     )  # fmt: skip
     def begin(self, room, concurrency, seed, opens, keep):

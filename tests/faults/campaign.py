@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from telemetry.dead_letters import read
 from telemetry.demo.waiting import holds_within
 from telemetry.errors import StartError
-from tests.faults.journal import copied, damaged, kept, rows_of
+from tests.faults.journal import copied, damaged, kept, removed, rows_of, sound
 from tests.faults.oracle import Asked, Oracle, Row
 from tests.faults.schedule import HANDLERS, Damage, End, Round
 from tests.faults.sink import Mood
@@ -46,6 +47,10 @@ class Seen:
     moods: Counter[Mood] = field(default_factory=Counter)
     """Requests that a sink failed, by its mood; for refusals, how often it was in it."""
 
+    def enough(self, schedules: int) -> bool:
+        """Say whether so many schedules of ten rounds and more have gone through as much as they must."""
+        return self.crashes >= 4 * schedules and self.retries >= 10 * schedules and self.duplicates >= schedules
+
     def __add__(self, other: "Seen") -> "Seen":
         both = {name: (max if name.startswith("slowest") else _sum)(value, getattr(other, name))
                 for name, value in vars(self).items()}  # fmt: skip
@@ -69,7 +74,7 @@ class Campaign:
         self._unsettled: set[str] = set()
         """Asked since the stream was seen to work: the journal must get all of it."""
         self._newest_ns = 0
-        self._ended_ns = 0
+        self._ended_ns = self._tallied_all_ns = 0
         self._full_ns = 0, 0
         self._last: dict[tuple[str, str], float] = {}
         self._exempt: set[Row] = set()
@@ -97,6 +102,8 @@ class Campaign:
         if one.settled:
             await burst
             await self._settle()
+            if one.damage:
+                await self._tallied()
         await self._leave(one, burst)
 
     async def _leave(self, one: Round, burst: "asyncio.Task[None]") -> None:
@@ -220,7 +227,7 @@ class Campaign:
 
     def _examine(self) -> None:
         """See what is in the file that nobody has open now."""
-        rows = [row for _, row in kept(copied(self.world.journal, self.world.folder / "copy"))]
+        rows = [row for _, row in kept(self._copy())]
         self.oracle.owes(rows)
         if self._whole:
             arrived = (row for name in HANDLERS for row in self._arrived(name))
@@ -231,7 +238,7 @@ class Campaign:
         """Damage the files, start, let the sinks have what is left, and compare what is missing with what was said."""
         pending = {name: self.oracle.missing(name, self._arrived(name)) for name in HANDLERS}
         old_ns = self._tallied_ns()
-        old = {row.id for at_ns, row in kept(copied(self.world.journal, self.world.folder / "copy")) if at_ns < old_ns}
+        old = {row.id for at_ns, row in kept(self._copy()) if at_ns < old_ns}
         damaged(self.world.journal, how, self._random)
         self.seen.damages += 1
         await self.begin()
@@ -247,12 +254,35 @@ class Campaign:
                 self.faults.append(f"accounting: {said}")
             self.oracle.given_up[name] |= lost
             self.seen.given_up += len(lost)
+        await self._begin_afresh_if_unsound()
+
+    async def _begin_afresh_if_unsound(self) -> None:
+        """Damage that nobody has come upon would be found in a later round, which is not about it."""
+        if not sound(self._copy()):
+            await self._look()
+            await self._stop()
+            self._exempt.update(row for name in HANDLERS for row in self._arrived(name))
+            removed(self.world.journal)
+            await self.begin()
 
     def _tallied_ns(self) -> int:
         """Until when rows were appended whose loss must be counted. A batch's time is when it came: while the disk was
         full, it may have had to wait."""
         sure_ns = self._ended_ns - _TALLY_NS
-        return self._full_ns[0] - _TALLY_NS if self._full_ns[1] > sure_ns else sure_ns
+        return max(self._full_ns[0] - _TALLY_NS if self._full_ns[1] > sure_ns else sure_ns, self._tallied_all_ns)
+
+    async def _tallied(self) -> None:
+        """Wait until the journal's tally, too, knows all that is there now: it may have been about to be written."""
+        now_ns, tally = time.time_ns(), self.world.journal.with_name("journal.db.tally")
+        seen: set[int] = set()
+
+        async def written_twice() -> bool:
+            with suppress(FileNotFoundError):
+                seen.add(tally.stat().st_mtime_ns)
+            return len({one for one in seen if one > now_ns}) > 1
+
+        assert await holds_within(written_twice, _DEADLINE_S), "the tally is not written"
+        self._tallied_all_ns = now_ns
 
     async def _drain(self) -> None:
         """Let the sinks work until nothing is pending."""
@@ -283,6 +313,9 @@ class Campaign:
         arrived = {name: self._arrived(name) for name in HANDLERS}
         self.oracle.judge(arrived)
         self._count(arrived)
+
+    def _copy(self) -> Path:
+        return copied(self.world.journal, self.world.folder / "copy")
 
     def _arrived(self, name: str) -> list[Row]:
         """Give what a handler's rows have come to: the sink has them, or a dead letter."""

@@ -1,7 +1,9 @@
 """The journal's file as a stranger sees it: read, copied and damaged, never through the service."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -11,7 +13,7 @@ from tests.faults.adapter import COLUMNS
 from tests.faults.oracle import Identity, Row
 from tests.faults.schedule import Damage
 
-__all__ = ["copied", "damaged", "kept", "rows_of"]
+__all__ = ["copied", "damaged", "kept", "removed", "rows_of", "sound"]
 
 _SECTOR = 512
 
@@ -39,6 +41,21 @@ def copied(path: Path, folder: Path) -> Path:
         if part.exists():
             shutil.copy(part, folder)
     return folder / path.name
+
+
+def sound(path: Path) -> bool:
+    """Say whether SQLite finds nothing wrong with the file."""
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            return database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        except sqlite3.DatabaseError:
+            return False
+
+
+def removed(path: Path) -> None:
+    """Take the journal away, whole."""
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
 
 
 def damaged(path: Path, how: Damage, random: Random) -> None:

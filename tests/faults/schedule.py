@@ -56,14 +56,15 @@ def schedule(seed: int, rounds: int) -> list[Round]:
 
 
 def _round(random: Random, moods: dict[str, Mood], end: End, damages: Iterator[Damage | None], full: bool) -> Round:
+    damage = next(damages) if end is End.CRASH else None
     return Round(
         requests=random.choice([20, 60, 150]),
         moods=moods,
         end=end,
         after_s=round(random.uniform(0.05, 0.8), 3),
-        settled=full or random.random() < 0.3,
+        settled=full or random.random() < (0.7 if damage else 0.3),
         disk_full=full,
-        damage=next(damages) if end is End.CRASH else None,
+        damage=damage,
     )
 
 

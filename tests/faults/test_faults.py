@@ -14,7 +14,7 @@ from tests.faults.world import running_world
 
 pytestmark = pytest.mark.real
 
-ROUNDS = 12
+ROUNDS = 10
 
 
 async def test_nothing_durable_is_lost_whatever_goes_wrong(
@@ -27,13 +27,12 @@ async def test_nothing_durable_is_lost_whatever_goes_wrong(
         await campaign.run(rounds)
     print(campaign.seen)
     assert not campaign.faults
-    seen = campaign.seen
-    assert (seen.crashes, seen.retries, seen.duplicates) >= (5, 10, 1), "not honest: too little went wrong"
+    assert campaign.seen.enough(1), "not honest: too little went wrong"
 
 
 def test_a_schedule_follows_from_its_seed_and_has_every_fault_in_it() -> None:
-    rounds = schedule(7, 12)
-    assert rounds == schedule(7, 12) != schedule(8, 12)
+    rounds = schedule(7, ROUNDS)
+    assert rounds == schedule(7, ROUNDS) != schedule(8, ROUNDS)
     assert {one.end for one in rounds} == set(End)
     assert {mood for one in rounds for mood in one.moods.values()} == set(Mood)
     assert {one.damage for one in rounds if one.end is End.CRASH} > {None}

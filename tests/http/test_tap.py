@@ -13,7 +13,7 @@ from telemetry.batch import Batch, Template
 from telemetry.service import Service
 from telemetry.tapping import Tap, Taps, View, view_of
 from tests.rows import logentries, metrics
-from tests.service.running import Envoy, counted, running, settings, until
+from tests.service.running import Envoy, counted, running, settings, total, until
 from tests.wire import inbound, message, node
 
 REVIEWS = node()
@@ -64,7 +64,7 @@ def made(service: Service) -> frozenset[Template]:
 async def test_entries_are_shown_where_no_handler_takes_them_and_made_only_meanwhile():
     async with running() as service:
         envoy = Envoy(service.grpc_port)
-        assert made(service) == {Template.METRIC}
+        assert Template.LOGENTRY not in made(service)
         async with watching(service, match="response.code >= 500") as tap:
             await until(lambda: Template.LOGENTRY in made(service))
             await envoy.send(message(inbound(200), inbound(503, path="/reviews/me@example.org?id=1"), sender=REVIEWS))
@@ -73,13 +73,11 @@ async def test_entries_are_shown_where_no_handler_takes_them_and_made_only_meanw
             assert (row["template"], row["response.code"], row["row"]) == ("logentry", 503, 1)
             assert row["request.path"] == "/reviews/[email]"
             assert row["request.operation"].startswith("GET ")
-        await until(lambda: made(service) == {Template.METRIC})
+        await until(lambda: Template.LOGENTRY not in made(service))
         await envoy.send(message(inbound(200)))
         await until(lambda: counted(service, "telemetry_receiver_entries_total") == 3)
         await envoy.end()
         await until(lambda: service.deliveries[0].account().offered > 2)
-        # What was watched was offered to nobody else: only metric rows.
-        assert len(service._assembly.journal.cursors) == 1
 
 
 async def test_metrics_are_shown_by_their_labels_and_only_the_columns_asked_for():
@@ -155,8 +153,28 @@ async def test_a_reload_goes_on_making_what_is_watched():
             await until(lambda: Template.LOGENTRY in made(service))
             await service.apply(settings(probes={"ignore": False}))
             assert Template.LOGENTRY in made(service)
-        await until(lambda: made(service) == {Template.METRIC})
+        await until(lambda: Template.LOGENTRY not in made(service))
         assert not service._composition._settings.probes.ignore
+
+
+async def test_a_client_that_reads_nothing_costs_the_service_nothing():
+    many, rounds = 1000, 36
+    async with running() as service:
+        _, writer = await asyncio.open_connection("127.0.0.1", service.http_port, limit=1024)
+        writer.write(b"GET /api/v1/tap?max_rows_per_s=10000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: Template.LOGENTRY in made(service))
+        [tap] = service._taps._open
+        envoy = Envoy(service.grpc_port)
+        large = message(*[inbound(200, path="/" + "x" * 1000)] * many, sender=REVIEWS)
+        await envoy.send(*[large] * rounds)
+        await envoy.end()
+        async with asyncio.timeout(20):
+            while await total(service, "istio_requests_total") < many * rounds:
+                await asyncio.sleep(0.05)
+        assert tap.counts.dropped > 0
+        assert counted(service, "telemetry_receiver_entries_total") == many * rounds
+        writer.close()
+        await until(lambda: len(service._taps) == 0)
 
 
 # The tap itself -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ CURSORS = {
 class Accounts(RuleBasedStateMachine):
     """Appends, reads, commits, cursors that come and go; a model keeps what each cursor has to get."""
 
-    max_bytes = 30_000
+    max_bytes = 100_000
 
     def __init__(self):
         super().__init__()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from telemetry.batch import Template
+from telemetry.journal.holding import held_bytes
 from telemetry.journal.memory import MemoryJournal
 from tests.rows import logentries, metrics
 
@@ -68,18 +69,18 @@ async def test_a_detached_cursor_holds_nothing_back():
 
 
 async def test_a_full_journal_drops_the_oldest_and_counts_the_rows_for_who_missed_them():
-    journal = MemoryJournal(max_bytes=metrics(1, 2).size_bytes)
+    journal = MemoryJournal(max_bytes=held_bytes(metrics(1, 2)))
     journal.attach("slow", METRIC)
     journal.attach("entries", {Template.LOGENTRY})
     await journal.append([metrics(1, 2), metrics(3, 4)])
     assert journal.lost_rows("slow") == 2
     assert journal.pending_rows("slow") == 2
     assert journal.lost_rows("entries") == 0
-    assert journal.size_bytes <= metrics(1, 2).size_bytes
+    assert journal.size_bytes <= held_bytes(metrics(1, 2))
 
 
 async def test_what_a_reader_has_in_hand_is_not_lost():
-    journal = MemoryJournal(max_bytes=metrics(1, 2).size_bytes)
+    journal = MemoryJournal(max_bytes=held_bytes(metrics(1, 2)))
     after = journal.attach("a", METRIC)
     await journal.append([metrics(1, 2)])
     [(offset, _)] = await journal.read("a", after, 1)
@@ -91,7 +92,7 @@ async def test_what_a_reader_has_in_hand_is_not_lost():
 
 
 async def test_a_blocking_journal_makes_append_wait_for_room():
-    journal = MemoryJournal(max_bytes=metrics(1).size_bytes)
+    journal = MemoryJournal(max_bytes=held_bytes(metrics(1)))
     journal.attach("a", METRIC, "block")
     first = await journal.append([metrics(1)])
     second = asyncio.create_task(journal.append([metrics(2)]))
@@ -108,3 +109,10 @@ async def test_a_batch_larger_than_the_journal_is_still_kept_alone(on_full):
     journal.attach("a", METRIC, on_full)
     await asyncio.wait_for(journal.append([metrics(1, 2, 3)]), 5)
     assert journal.pending_rows("a") == 3
+
+
+def test_a_batch_of_one_row_takes_what_its_columns_need():
+    one = metrics(1)
+    assert held_bytes(one) > one.size_bytes + 500 * one.rows.width
+    many = metrics(*range(10_000))
+    assert held_bytes(many) < 1.1 * many.size_bytes

@@ -28,6 +28,7 @@ class Shelf(AbstractAsyncContextManager["Shelf"]):
 
         label: str = "first"
         broken: bool = False
+        clumsy: bool = False
         away: bool = False
 
     accepts = frozenset({Template.LOGENTRY})
@@ -45,6 +46,8 @@ class Shelf(AbstractAsyncContextManager["Shelf"]):
 
     async def __aexit__(self, *_: object) -> None:
         self.left = True
+        if self.config.clumsy:
+            raise ValueError("the shelf fell over")
 
     async def export(self, batch: Batch) -> None:
         if self.config.away:
@@ -98,6 +101,19 @@ async def configured(tmp_path: Path, handlers: str) -> AsyncIterator[Configured]
 
 PROMETHEUS = "prometheus: {adapter: prometheus}"
 BOTH = PROMETHEUS + ", shelf: {adapter: shelf}"
+
+
+async def test_an_adapter_that_fails_when_it_is_left_stops_no_reload(tmp_path):
+    async with configured(tmp_path, PROMETHEUS + ", shelf: {adapter: shelf, away: true, clumsy: true}") as one:
+        envoy, adapter = Envoy(one.service.grpc_port), one.adapter("shelf")
+        await one.send(envoy, "a")
+        await until(lambda: one.service.deliveries[1].account().pending == 1)
+        one.write(PROMETHEUS + ", other: {adapter: shelf}")
+        assert (await one.reload()).status_code == 200
+        assert (adapter.left, [each.name for each in one.service.deliveries]) == (True, ["prometheus", "other"])
+        dropped = {"handler": "shelf", "reason": "handler_removed"}
+        assert counted(one.service, "telemetry_handler_dropped_rows_total", **dropped) == 1
+        await envoy.end()
 
 
 async def test_a_new_handler_joins_while_streams_series_and_other_handlers_go_on(tmp_path):

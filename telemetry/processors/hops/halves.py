@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 
-import numpy as np
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Template
-from telemetry.processors.hops.hashes import Hashes, combined, request_ids, text
-from telemetry.processors.hops.parts import HELD
+from telemetry.processors.hops.addresses import READS as ADDRESSES
+from telemetry.processors.hops.addresses import addresses, numbers
+from telemetry.processors.hops.hashes import Hashes, combined, request_ids
+from telemetry.processors.hops.parts import HELD, SHARES, times_of
 
 __all__ = ["HALF", "READS", "halves"]
 
@@ -17,31 +18,28 @@ _CARRIED = (
     "response.code", "response.grpc_status", "response.flags", "context.proxy_error_code", "response.outcome",
     "response.blame", "response.duration", "latency.excluded", "connection.event", "connection.opened", "context.time",
 )  # fmt: skip
+_TIMES = ("request.time", "response.duration")
 _IS_TCP = pl.col("context.protocol") == "tcp"
-_IS_CLIENT = pl.col("context.reporter.kind").eq_missing("outbound")
-_MADE = {
-    "client": _IS_CLIENT,
-    **HELD,
+_BYTES = {
     "request.bytes": pl.when(_IS_TCP).then("connection.received.bytes").otherwise("request.total_size"),
     "response.bytes": pl.when(_IS_TCP).then("connection.sent.bytes").otherwise("response.total_size"),
-    # The client's end of the connection, then the server's.
-    "from.ip": pl.when(_IS_CLIENT).then("upstream.local.ip").otherwise("downstream.ip"),
-    "from.port": pl.when(_IS_CLIENT).then("upstream.local.port").otherwise("downstream.port").fill_null(0),
-    "to.ip": pl.when(_IS_CLIENT).then("upstream.ip").otherwise("downstream.local.ip"),
-    "to.port": pl.when(_IS_CLIENT).then("upstream.port").otherwise("downstream.local.port").fill_null(0),
-    # A TLS handshake that fails has a connection too: only an answer proves that the server's Envoy had the request.
-    "answered": ~_IS_CLIENT | pl.col("envoy.time_to_first_upstream_rx_byte").is_not_null() | _IS_TCP,
 }
-_NEEDED = (*_CARRIED, "context.key")
-
-READS: Collection[str] = frozenset(
+_OF_REQUESTS = {"request.bytes": "request.total_size", "response.bytes": "response.total_size"}
+_FIRST_ANSWER = "envoy.time_to_first_upstream_rx_byte"
+_NEEDED = sorted(
     {
-        *_NEEDED,
+        *_CARRIED,
+        *HELD,
+        *ADDRESSES,
+        *(root for made in _BYTES.values() for root in made.meta.root_names()),
+        "context.key",
+        "context.reporter.kind",
         "request.counts",
-        "downstream.port",
-        *(root for made in _MADE.values() for root in made.meta.root_names()),
+        _FIRST_ANSWER,
     }
 )
+
+READS: Collection[str] = frozenset(_NEEDED)
 """The attributes that a half is made of; identities need more."""
 
 HALF = {
@@ -49,7 +47,7 @@ HALF = {
     "client": pl.Boolean,
     "answered": pl.Boolean,
     **{name: _ENTRY[name] for name in _CARRIED},
-    **dict.fromkeys(HELD, pl.Int64),
+    **dict.fromkeys(SHARES, pl.Int64),
     "request.bytes": pl.UInt64,
     "response.bytes": pl.UInt64,
     # 0 where there is none; host: the client's, whichever the port.
@@ -57,37 +55,39 @@ HALF = {
     "host": pl.UInt64,
     "from": pl.UInt64,
     "to": pl.UInt64,
-    # Names the entry itself: a second one that is equal is the same, told twice.
-    "entry": pl.UInt64,
 }
 
-# What tells an entry from others of the same request.
-_TELLING = {
-    "entry.counts": pl.col("request.counts"),
-    "entry.port": pl.col("downstream.port").fill_null(0),
-    "entry.start": pl.col("request.time").to_physical().reinterpret(signed=False).fill_null(0),
-    "entry.duration": pl.col("response.duration").to_physical().reinterpret(signed=False).fill_null(0),
-}
-_CHOSEN = pl.col("request.counts").fill_null(value=False) | pl.col("connection.event").is_not_null()
-_COLUMNS = [pl.col(_NEEDED), *(made.alias(name) for name, made in (_MADE | _TELLING).items())]
 
+def halves(rows: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, Hashes]:
+    """Give the entries that are ends of a hop (requests, reports of connections): HALF, with context.key for slot.
 
-def halves(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Give the entries that are ends of a hop (requests, reports of connections): HALF, with context.key for slot."""
-    # Columns first: filtering all of an entry's would cost more than everything else here.
-    shown = rows.select(*_COLUMNS, _CHOSEN.alias("chosen"))
-    if not shown["chosen"].all():
-        shown = shown.filter("chosen")
+    And what names the entry itself: a second one that is equal is the same, told twice.
+    """
+    shown = _chosen(rows[_NEEDED])
+    client = shown["context.reporter.kind"].eq_missing("outbound")
+    sender, receiver = addresses(shown, client, seed)
     ids = request_ids(shown["request.id"], seed)
-    host, server = (text(shown[f"{end}.ip"], seed) for end in ("from", "to"))
-    sender = _address(host, shown["from.port"])
-    receiver = _address(server, shown["to.port"])
-    entry = combined(ids, sender, receiver, *(shown[name].to_numpy() for name in ("client", *_TELLING)))
-    hashed = {"id": ids, "host": host, "from": sender, "to": receiver, "entry": entry}
-    return shown.with_columns(
-        pl.col("context.key").alias("slot"), *(pl.Series(name, values) for name, values in hashed.items())
-    ).select(list(HALF))
+    telling = (numbers(shown[name]) for name in ("request.counts", "downstream.port", *_TIMES))
+    entry = combined(ids, sender.key, receiver.key, client.to_numpy(), *telling)
+    times = times_of(shown)
+    hashed = {"id": ids, "host": sender.host, "from": sender.key, "to": receiver.key}
+    made = [client.alias("client"), *_sizes_and_proof(shown, client), shown["context.key"].alias("slot")]
+    made += [pl.Series(name, values) for name, values in (times | hashed).items()]
+    return shown[list(_CARRIED)].hstack(made)[list(HALF)], entry
 
 
-def _address(ip: Hashes, port: pl.Series) -> Hashes:
-    return np.where(ip == 0, np.uint64(0), combined(ip, port.to_numpy()))
+def _chosen(rows: pl.DataFrame) -> pl.DataFrame:
+    counts = rows["request.counts"]
+    if counts.all(ignore_nulls=False):
+        return rows
+    return rows.filter(counts.fill_null(value=False) | rows["connection.event"].is_not_null())
+
+
+def _sizes_and_proof(shown: pl.DataFrame, client: pl.Series) -> list[pl.Series]:
+    """Give both directions' bytes, and `answered`: whether it is proven that the server's Envoy had the request."""
+    is_tcp = shown["context.protocol"] == "tcp"
+    # A TLS handshake that fails has a connection too: only an answer proves it.
+    answered = (~client | shown[_FIRST_ANSWER].is_not_null() | is_tcp).alias("answered")
+    if is_tcp.any():
+        return [answered, *shown.select_seq(**_BYTES).get_columns()]
+    return [answered, *(shown[source].alias(name) for name, source in _OF_REQUESTS.items())]

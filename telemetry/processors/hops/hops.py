@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import Batch, Template
@@ -22,7 +24,8 @@ __all__ = ["READS", "Hops"]
 READS: Collection[str] = frozenset({*HALF_READS, *IDENTITY, "context.reporter.kind"})
 
 # Looking costs the more the more waits; with as many new entries as old ones its share stays constant.
-_LOOK_AT = 16_384
+_LOOK_AT = 65_536
+_GOING = ("open", "continue")
 # The pipeline's last flush is by the end of time.
 _NO_CLOCK_SHOWS_NS = 1 << 62
 
@@ -84,12 +87,13 @@ class Hops:
 
     def _take(self, rows: pl.DataFrame, now_ns: int) -> None:
         slots = self._identities.slots(rows, now_ns)
-        new = halves(rows, self._seed)
-        new = new.with_columns(pl.Series("slot", slots[new["slot"].to_numpy()]))
-        # A connection's reports differ in what they add, which is no part of the hash.
-        ending = new["connection.event"].is_null() | (new["connection.event"] == "close")
-        again = pl.Series(self._seen.again(new["entry"].to_numpy())) & ending
+        new, entries = halves(rows, self._seed)
+        new = new.with_columns_seq(pl.Series("slot", slots[new["slot"].to_numpy()]))
+        again = self._seen.again(entries)
         if again.any():
+            # A connection's reports differ in what they add, which is no part of the hash.
+            going = new["connection.event"].is_in(_GOING).fill_null(value=False).to_numpy()
+            again &= ~going
             self.results["duplicate"] += int(again.sum())
             new = new.filter(~again)
         self._fresh.append(new)
@@ -101,9 +105,8 @@ class Hops:
         settled = Sweep(here, self._identities, self._retried, self._settings, now_ns).settle(all_due=all_due)
         self._retried.lapse(now_ns)
         self._waiting = here[settled.left]
-        self._count(settled)
         rows = joined(here, settled.pairs, settled.alone, self._identities)
-        self._results_of(rows)
+        self._count(settled, here["client"].to_numpy()[settled.alone.rows])
         start_ns, self._start_ns = self._start_ns, now_ns
         if rows.is_empty() or self._template is None:
             return
@@ -112,12 +115,15 @@ class Hops:
         if times is not None:
             yield replace(self._template, template=Template.METRIC, rows=times)
 
-    def _count(self, settled: Settled) -> None:
+    def _count(self, settled: Settled, by_client: npt.NDArray[np.bool_]) -> None:
+        source = int(by_client.sum())
+        rows = {
+            "both": sum(len(some.client) for some in settled.pairs),
+            "source": source,
+            "destination": len(by_client) - source,
+        }
+        self.results.update({reporter: count for reporter, count in rows.items() if count})
         self.results.update({"attempt": settled.attempts, "evicted": settled.evicted, "told": settled.told})
-
-    def _results_of(self, rows: pl.DataFrame) -> None:
-        reporters = rows["hop.reporter"].cast(pl.String).value_counts(name="rows")
-        self.results.update(dict(reporters.iter_rows()))
 
 
 def _has_events(rows: pl.DataFrame) -> bool:

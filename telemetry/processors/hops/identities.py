@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Template
+from telemetry.processors.hops.reporters import Reporters
 
 __all__ = ["IDENTITY", "Identities"]
 
@@ -39,21 +40,22 @@ class Identities:
     def __init__(self, seed: int, limit: int = 65_536) -> None:
         self._seed = seed
         self._limit = limit
-        self._reported: dict[tuple[bool, int], int] = {}
+        self._reporters = {client: Reporters(limit) for client in (True, False)}
         self.clear()
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._slots) - 1
 
     @property
     def full(self) -> bool:
         """Whether it is time to settle all that has a slot, and to clear."""
-        return len(self._slots) >= self._limit
+        return len(self) >= self._limit
 
     def clear(self) -> None:
         """Forget all slots, not who reports."""
-        self._slots: dict[int, int] = {}
         # Slot 0 is nobody's.
+        self._hashes = np.zeros(1, np.uint64)
+        self._slots = np.zeros(1, np.uint32)
         self._table = _NOBODY.clone()
         self._numbers = pl.DataFrame({name: [0] for name in _NUMBERS}, schema=_NUMBERS)
         self._as_arrays: dict[str, Hashes] = {}
@@ -64,12 +66,14 @@ class Identities:
         first = np.full(int(keys.max()) + 1, -1, np.int64)
         first[keys[::-1]] = np.arange(len(keys) - 1, -1, -1)
         present = np.flatnonzero(first >= 0)
-        shown = rows.select(pl.col(_SLOT).gather(first[present]))
-        hashes = shown.hash_rows(self._seed).to_list()
-        if unseen := [at for at, one in enumerate(hashes) if one not in self._slots]:
-            self._learn([hashes[at] for at in unseen], shown[unseen])
+        shown = rows[_SLOT].select_seq(pl.all().gather(pl.Series(first[present])))
+        hashes = shown.hash_rows(self._seed).to_numpy()
+        at, known = self._places(hashes)
+        if not known.all():
+            self._learn(hashes[~known], shown.filter(~known))
+            at, known = self._places(hashes)
         slots = np.zeros(len(first), np.uint32)
-        slots[present] = [self._slots[one] for one in hashes]
+        slots[present] = self._slots[at]
         self._note(slots[present], shown["context.reporter.kind"].eq_missing("outbound"), now_ns)
         return slots
 
@@ -83,24 +87,31 @@ class Identities:
         known = np.zeros(len(self._table), np.bool_)
         known[slots] = True
         distinct = np.flatnonzero(known)
-        late = now_ns - _KNOWN_FOR_NS
-        whom = self.number("source" if client else "destination", distinct).tolist()
-        known[distinct] = [bool(one) and self._reported.get((client, one), late) > late for one in whom]
+        whom = self.number("source" if client else "destination", distinct)
+        known[distinct] = (whom != 0) & self._reporters[client].since(whom, now_ns - _KNOWN_FOR_NS)
         return known[slots]
 
     def of_pairs(self, clients: pl.Series, servers: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
         """Give a number for each pair of slots (null where one end is missing), and by number the identity."""
         key, distinct = _numbered([end.fill_null(0).to_numpy() for end in (clients, servers)], len(self._table))
         ends = zip(("client", "server"), distinct, strict=True)
-        both = [self._table.select(_OF_END[end])[slots] for end, slots in ends]
-        return pl.Series(key), pl.concat(both, how="horizontal").select(_BETTER)
+        both = [self._table.select_seq(pl.all().gather(pl.Series(slots))).rename(_OF_END[end]) for end, slots in ends]
+        return pl.Series(key), both[0].hstack(both[1].get_columns()).select_seq(_BETTER)
 
-    def _learn(self, hashes: list[int], shown: pl.DataFrame) -> None:
-        base = len(self._table)
+    def _places(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        return at, self._hashes[at] == hashes
+
+    def _learn(self, hashes: Hashes, shown: pl.DataFrame) -> None:
+        new, first = np.unique(hashes, return_index=True)
+        shown = shown.select_seq(pl.all().gather(pl.Series(first)))
+        hashes = np.concatenate([self._hashes, new])
+        slots = np.concatenate([self._slots, np.arange(len(self._table), len(self._table) + len(new), dtype=np.uint32)])
+        order = np.argsort(hashes)
+        self._hashes, self._slots = hashes[order], slots[order]
         self._as_arrays = {}
         self._table.extend(shown.select(IDENTITY))
         self._numbers.extend(shown.select(self._number("source"), self._number("destination"), self._service()))
-        self._slots.update((one, base + at) for at, one in enumerate(hashes))
 
     def _arrays(self) -> dict[str, Hashes]:
         if not self._as_arrays:
@@ -119,11 +130,7 @@ class Identities:
     def _note(self, slots: Slots, client: pl.Series, now_ns: int) -> None:
         for side, chosen in (("source", True), ("destination", False)):
             whom = self.number(side, slots[(client == chosen).to_numpy()])
-            self._reported.update(dict.fromkeys(((chosen, one) for one in np.unique(whom[whom > 0]).tolist()), now_ns))
-        if len(self._reported) > self._limit:
-            self._reported = {one: at for one, at in self._reported.items() if at > now_ns - _KNOWN_FOR_NS}
-        while len(self._reported) > self._limit:
-            del self._reported[next(iter(self._reported))]
+            self._reporters[chosen].note(whom[whom != 0], now_ns)
 
 
 def _numbered(ends: list[Slots], size: int) -> tuple[Slots, list[Slots]]:
@@ -156,4 +163,4 @@ def _better(name: str) -> pl.Expr:
 
 
 _BETTER = [_better(name) for name in IDENTITY]
-_OF_END = {end: [pl.col(name).alias(f"{end}.{name}") for name in IDENTITY] for end in ("client", "server")}
+_OF_END = {end: {name: f"{end}.{name}" for name in IDENTITY} for end in ("client", "server")}

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from telemetry.batch import EDGE_REPORTER, HOP_MATCH, SCHEMAS, Template
+from telemetry.batch import SCHEMAS, Template
+from telemetry.processors.hops.halves import HALF
 from telemetry.processors.hops.identities import Identities
 from telemetry.processors.hops.parts import SHARES, parts_of_both, parts_of_server
 
@@ -24,9 +25,11 @@ _SERVER = {
     "response.outcome": "hop.server.outcome",
     "response.blame": "hop.server.blame",
     "response.duration": "hop.server.duration",
-    **{part: f"server.{part}" for part in SHARES},
 }
-_KNOWN_BETTER = ("request.operation", "trace.id", "trace.span_id", "request.id", "context.time")
+_KNOWN_BETTER = ("request.operation", "trace.id", "trace.span_id", "request.id")
+_SHOWN = [name for name in HALF if name in _SCHEMA]
+_OURS = [*_SHOWN, *SHARES, "slot"]
+_THEIRS = [*_SERVER, "context.time", *SHARES, "slot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,61 +54,82 @@ def joined(halves: pl.DataFrame, pairs: list[Pairs], alone: Alone, identities: I
     """Give the HOP rows."""
     frames = [_of_pairs(halves, some) for some in pairs if len(some.client)]
     if len(alone.rows):
-        ends = halves[alone.rows].with_columns(pl.Series("missing", alone.missing))
-        frames += [_of_clients(ends.filter("client")), _of_servers(ends.filter(~pl.col("client")))]
+        client = halves["client"].to_numpy()[alone.rows]
+        frames += [_of_clients(halves, _only(alone, client)), _of_servers(halves, _only(alone, ~client))]
+    frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pl.DataFrame(schema=dict(_SCHEMA))
-    rows = pl.concat(frames, how="diagonal")
+    rows = pl.concat(frames, how="diagonal", rechunk=True) if len(frames) > 1 else frames[0]
     key, identity = identities.of_pairs(rows["client.slot"], rows["server.slot"])
-    named = identity.select(pl.all().gather(key))
-    made = rows.with_columns(key.alias("context.key"), *named.get_columns())
-    absent = [pl.lit(None, dtype).alias(name) for name, dtype in _SCHEMA.items() if name not in made.columns]
-    return made.with_columns(absent).select(list(_SCHEMA))
+    named = identity.select_seq(pl.all().gather(key)).get_columns()
+    known = {"context.key", *rows.columns, *identity.columns}
+    absent = [_all(name, None, len(rows)) for name in _SCHEMA if name not in known]
+    return rows.hstack([key.alias("context.key"), *named, *absent])[list(_SCHEMA)]
+
+
+def _only(alone: Alone, chosen: npt.NDArray[np.bool_]) -> Alone:
+    return Alone(alone.rows[chosen], alone.missing[chosen])
+
+
+def _taken(halves: pl.DataFrame, names: list[str], rows: Ints) -> pl.DataFrame:
+    return halves[names].select_seq(pl.all().gather(pl.Series(rows.astype(np.uint32))))
 
 
 def _of_pairs(halves: pl.DataFrame, pairs: Pairs) -> pl.DataFrame:
-    client = halves[pairs.client].drop("client", "answered", "id", "host", "from", "to", "entry")
-    server = halves.select("slot", *_SERVER, *_KNOWN_BETTER)[pairs.server]
-    theirs = server.select(pl.col("slot").alias("server.slot"), **{new: pl.col(old) for old, new in _SERVER.items()})
-    ours = client.rename({"slot": "client.slot"}).with_columns(
-        *(_first(client[name], server[name]) for name in _KNOWN_BETTER[:-1]),
-        pl.max_horizontal("context.time", server["context.time"]).alias("context.time"),
-    )
-    return (
-        pl.concat([ours, theirs], how="horizontal")
-        .with_columns(
-            *parts_of_both(),
-            *_described("both", matched_by=pairs.matched_by),
-            pl.Series("hop.attempts_seen", pairs.attempts, dtype=pl.UInt32),
-        )
-        .drop(*SHARES, *(f"server.{part}" for part in SHARES))
-    )
+    ours = _taken(halves, _OURS, pairs.client)
+    wanting = [name for name in _KNOWN_BETTER if ours[name].null_count()]
+    theirs = _taken(halves, [*_THEIRS, *wanting], pairs.server)
+    times = {"context.time": _later(ours["context.time"], theirs["context.time"])}
+    better = {name: _first(ours[name], theirs[name]) for name in wanting}
+    parts = parts_of_both(_times(ours), _times(theirs))
+    servers = [theirs[old].alias(new) for old, new in _SERVER.items()]
+    described = _described("both", len(ours), matched_by=pairs.matched_by)
+    seen = pl.Series("hop.attempts_seen", pairs.attempts.astype(np.uint32))
+    slots = [ours["slot"].alias("client.slot"), theirs["slot"].alias("server.slot")]
+    return ours[_SHOWN].with_columns_seq(**(times | better)).hstack([*slots, *servers, *parts, *described, seen])
+
+
+def _of_clients(halves: pl.DataFrame, alone: Alone) -> pl.DataFrame:
+    ours = _taken(halves, _OURS, alone.rows)
+    described = [*_described("source", len(ours)), _all("hop.attempts_seen", 0, len(ours))]
+    slots = [ours["slot"].alias("client.slot"), _all_slots("server.slot", len(ours))]
+    missing = pl.Series("missing_destination", alone.missing)
+    return ours[_SHOWN].hstack([*slots, *described]).with_columns_seq(missing)
+
+
+def _of_servers(halves: pl.DataFrame, alone: Alone) -> pl.DataFrame:
+    theirs = _taken(halves, _OURS, alone.rows)
+    described = [*_described("destination", len(theirs)), _all("hop.attempts_seen", 1, len(theirs))]
+    described += [theirs[old].alias(new) for old, new in _SERVER.items()]
+    slots = [theirs["slot"].alias("server.slot"), _all_slots("client.slot", len(theirs))]
+    missing = pl.Series("missing_source", alone.missing)
+    shown = theirs[_SHOWN].hstack([*slots, *described, *parts_of_server(_times(theirs))])
+    return shown.with_columns_seq(missing)
+
+
+def _times(rows: pl.DataFrame) -> dict[str, Ints]:
+    return {name: rows[name].to_numpy() for name in SHARES}
 
 
 def _first(ours: pl.Series, theirs: pl.Series) -> pl.Series:
-    return ours if not ours.null_count() else ours.zip_with(ours.is_not_null(), theirs)
+    return ours.zip_with(ours.is_not_null(), theirs)
 
 
-def _of_clients(ends: pl.DataFrame) -> pl.DataFrame:
-    shown = ends.with_columns(*_described("source"), pl.lit(0, pl.UInt32).alias("hop.attempts_seen"))
-    return _bare(shown.with_columns(missing_destination="missing").rename({"slot": "client.slot"}), "server.slot")
+def _later(ours: pl.Series, theirs: pl.Series) -> pl.Series:
+    later = np.maximum(ours.to_physical().to_numpy(), theirs.to_physical().to_numpy())
+    return pl.Series(ours.name, later).cast(ours.dtype)
 
 
-def _of_servers(ends: pl.DataFrame) -> pl.DataFrame:
-    views = [pl.col(old).alias(new) for old, new in _SERVER.items() if new.startswith("hop.")]
-    shown = ends.with_columns(
-        *parts_of_server(), *views, *_described("destination"), pl.lit(1, pl.UInt32).alias("hop.attempts_seen")
-    )
-    return _bare(shown.with_columns(missing_source="missing").rename({"slot": "server.slot"}), "client.slot")
+def _described(reporter: str, count: int, matched_by: str | None = None) -> Iterator[pl.Series]:
+    yield _all("hop.reporter", reporter, count)
+    yield _all("hop.matched_by", matched_by, count)
+    yield _all("missing_source", value=False, count=count)
+    yield _all("missing_destination", value=False, count=count)
 
 
-def _bare(shown: pl.DataFrame, other_slot: str) -> pl.DataFrame:
-    leftover = ("client", "answered", "id", "host", "from", "to", "entry", "missing", *SHARES)
-    return shown.drop(leftover).with_columns(pl.lit(None, pl.UInt32).alias(other_slot))
+def _all(name: str, value: object, count: int) -> pl.Series:
+    return pl.Series(name, [value], _SCHEMA[name]).new_from_index(0, count)
 
 
-def _described(reporter: str, matched_by: str | None = None) -> Iterator[pl.Expr]:
-    yield pl.lit(reporter, EDGE_REPORTER).alias("hop.reporter")
-    yield pl.lit(matched_by, HOP_MATCH).alias("hop.matched_by")
-    yield pl.lit(value=False).alias("missing_source")
-    yield pl.lit(value=False).alias("missing_destination")
+def _all_slots(name: str, count: int) -> pl.Series:
+    return pl.Series(name, [None], pl.UInt32).new_from_index(0, count)

@@ -7,10 +7,12 @@ import numpy.typing as npt
 
 from telemetry.processors.hops.hashes import Hashes
 
-__all__ = ["Ends", "Found", "match"]
+__all__ = ["Ends", "Found", "by_key_and_time", "match"]
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+_LATEST = np.iinfo(np.int64).max
+_BITS = 63
 _NOTHING = np.empty(0, np.int64)
 
 
@@ -67,6 +69,24 @@ def match(key: Hashes, ends: Ends, skew_ns: int) -> Found:
     near = (ends.start[servers] - skew_ns <= ends.end[clients]) & (ends.start[clients] - skew_ns <= ends.end[servers])
     earlier, earlier_of = (found.earlier, found.earlier_of) if found is not None else (_NOTHING, _NOTHING)
     return Found(clients[near], servers[near], earlier, earlier_of)
+
+
+def by_key_and_time(key: Hashes, time: Ints) -> Ints:
+    """Give the order by key, and of equal keys by time."""
+    order = np.argsort(key)
+    in_order = key[order]
+    changes = np.zeros(len(key), np.int64)
+    np.not_equal(in_order[1:], in_order[:-1], out=changes[1:], casting="unsafe")
+    # Both in one number, which sorts many times faster than two.
+    group = np.cumsum(changes, out=changes)
+    since = time[order]
+    since -= since.min(initial=_LATEST)
+    bits = int(since.max(initial=0)).bit_length()
+    if bits + len(key).bit_length() >= _BITS:
+        return np.lexsort((time, key))
+    group <<= bits
+    group |= since
+    return order[np.argsort(group)]
 
 
 def _match_crowded(rows: Ints, key: Hashes, ends: Ends) -> Found:

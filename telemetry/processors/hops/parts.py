@@ -1,59 +1,66 @@
 """A request's time over both ends: the application's, the network's, the proxies' (docs/hops.md)."""
 
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from telemetry.attributes import DURATION
+from telemetry.processors.hops.addresses import numbers
 
-__all__ = ["HELD", "HOP_PARTS", "SHARES", "parts_of_both", "parts_of_server"]
+__all__ = ["HELD", "HOP_PARTS", "SHARES", "UNKNOWN", "parts_of_both", "parts_of_server", "times_of"]
 
 HOP_PARTS = ("hop.client", "hop.retries", "hop.proxy", "hop.network", "hop.application")
+HELD = tuple(
+    f"time.{name}"
+    for name in ("request_receive", "retries", "proxy_in", "proxy_out", "upstream_wait", "response_transfer")
+)
+"""What an entry says of its time."""
+
+SHARES = ("received", "retries", "handled", "waited")
+"""The same summed up, in ns: the four add up to its duration where `waited` is known."""
+
+UNKNOWN = -1
+"""As `waited`: nobody upstream was waited for."""
+
+Times = Mapping[str, npt.NDArray[np.int64]]
 
 
-def _sum(*columns: str) -> pl.Expr:
-    return pl.sum_horizontal(pl.col(column).to_physical() for column in columns)
+def times_of(rows: pl.DataFrame) -> dict[str, npt.NDArray[np.int64]]:
+    """Give SHARES of LOGENTRY rows."""
+    received, retries, before, after, wait, transfer = (numbers(rows[name]) for name in HELD)
+    waited = wait + transfer
+    if rows["time.upstream_wait"].null_count():
+        waited[rows["time.upstream_wait"].is_null().to_numpy()] = UNKNOWN
+    return {"received": received, "retries": retries, "handled": before + after, "waited": waited}
 
 
-HELD = {
-    "received": _sum("time.request_receive"),
-    "retries": _sum("time.retries"),
-    "handled": _sum("time.proxy_in", "time.proxy_out"),
-    # Null where nobody upstream was waited for.
-    "waited": pl.col("time.upstream_wait").to_physical() + pl.col("time.response_transfer").to_physical().fill_null(0),
-}
-"""What an entry says of its time, in ns: the four add up to its duration where `waited` is known."""
-
-SHARES = tuple(HELD)
-
-
-def _named(*parts: pl.Expr) -> list[pl.Expr]:
-    known = [pl.when(_KNOWN).then(part) for part in parts]
-    return [part.cast(DURATION).alias(name) for name, part in zip(HOP_PARTS, known, strict=True)]
-
-
-_KNOWN = pl.col("waited").is_not_null()
-
-
-def parts_of_both() -> list[pl.Expr]:
-    """Take apart what the client waited for; the server's columns are named `server.…`.
+def parts_of_both(client: Times, server: Times) -> list[pl.Series]:
+    """Take apart what the client waited for.
 
     While the client's proxy waits, from its last byte out to the last byte in, the server has the request: what is
     not in the server's account was the network's. Durations only, each of one Envoy's monotonic clock.
     """
-    waited = pl.when(pl.col("server.waited").is_not_null()).then("waited")
+    waited = client["waited"]
+    known = (waited != UNKNOWN) & (server["waited"] != UNKNOWN)
     # A server goes on after its client has left: what counts is what the client saw.
-    application = pl.min_horizontal("server.waited", waited)
-    server = pl.min_horizontal(pl.col("server.handled") + pl.col("server.retries"), waited - application)
-    known = waited.is_not_null()
-    parts = (
-        pl.col("received"),
-        pl.col("retries"),
-        pl.col("handled") + server,
-        waited - application - server,
-        application,
-    )
-    return _named(*(pl.when(known).then(part) for part in parts))
+    application = np.minimum(server["waited"], waited)
+    of_server = np.minimum(server["handled"] + server["retries"], waited - application)
+    proxies, network = client["handled"] + of_server, waited - application - of_server
+    return _named(known, client["received"], client["retries"], proxies, network, application)
 
 
-def parts_of_server() -> list[pl.Expr]:
+def parts_of_server(server: Times) -> list[pl.Series]:
     """Take apart what the server alone knows: all but the network."""
-    return _named(pl.col("received"), pl.col("retries"), pl.col("handled"), pl.lit(None, pl.Int64), pl.col("waited"))
+    known, nothing = server["waited"] != UNKNOWN, np.zeros_like(server["waited"])
+    parts = _named(known, server["received"], server["retries"], server["handled"], nothing, server["waited"])
+    network = pl.Series("hop.network", [None], DURATION).new_from_index(0, len(known))
+    return [network if part.name == network.name else part for part in parts]
+
+
+def _named(known: npt.NDArray[np.bool_], *parts: npt.NDArray[np.int64]) -> list[pl.Series]:
+    shown = pl.DataFrame({name: pl.Series(part).cast(DURATION) for name, part in zip(HOP_PARTS, parts, strict=True)})
+    if not known.all():
+        shown = shown.select_seq(pl.when(pl.Series(known)).then(pl.col(HOP_PARTS)).name.keep())
+    return shown.get_columns()

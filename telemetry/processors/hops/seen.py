@@ -16,13 +16,13 @@ class Seen:
     def __init__(self, bits: int = 18) -> None:
         self._mask = np.uint64((1 << bits) - 1)
         self._hashes = np.zeros(1 << bits, np.uint64)
-        self._rows = np.zeros(1 << bits, np.int64)
+        self._rows = np.zeros(1 << bits, np.uint32)
 
     def again(self, entries: Hashes) -> Bools:
         """Tell which of these were here before, or come again further down."""
-        at = entries & self._mask
+        at = (entries & self._mask).view(np.int64)
         before = self._hashes[at] == entries
-        numbers = np.arange(len(entries))
+        numbers = np.arange(len(entries), dtype=np.uint32)
         self._hashes[at] = entries
         self._rows[at] = numbers
         last = self._rows[at]

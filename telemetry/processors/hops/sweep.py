@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from telemetry.processors.hops.addresses import numbers
 from telemetry.processors.hops.hashes import Hashes, combined
 from telemetry.processors.hops.identities import Identities
 from telemetry.processors.hops.joining import Alone, Pairs
@@ -19,14 +20,7 @@ __all__ = ["Settled", "Sweep"]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 _SECOND_NS = 1_000_000_000
-_READ = (
-    pl.col("client", "slot", "id", "host", "from", "to"),
-    pl.col("connection.event").is_in(["open", "continue"]).fill_null(value=False).alias("partial"),
-    pl.col("context.time").to_physical().alias("received"),
-    pl.col("request.time").to_physical().fill_null(0).alias("start"),
-    pl.col("response.duration").to_physical().fill_null(0).alias("duration"),
-    pl.col("request.attempts").cast(pl.Int64).fill_null(0).alias("attempts"),
-)
+_GOING = ("open", "continue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +78,15 @@ class Sweep:
         )  # fmt: skip
 
     def _read(self) -> None:
-        read = {column.name: column.to_numpy() for column in self.halves.select(_READ)}
-        self._client, self._slots, self._partial = read["client"], read["slot"], read["partial"]
-        self._host = read["host"]
-        self._id, self._from, self._to, self._received = read["id"], read["from"], read["to"], read["received"]
-        self._ends = Ends(self._client, read["start"], read["start"] + read["duration"], read["attempts"])
+        self._client, self._slots, self._host, self._id, self._from, self._to = (
+            self.halves[name].to_numpy() for name in ("client", "slot", "host", "id", "from", "to")
+        )
+        start, duration, attempts, self._received = (
+            numbers(self.halves[name]).astype(np.int64, copy=False)
+            for name in ("request.time", "response.duration", "request.attempts", "context.time")
+        )
+        self._partial = _are_going_on(self.halves["connection.event"])
+        self._ends = Ends(self._client, start, start + duration, attempts)
         self._free = np.ones(len(self.halves), np.bool_)
         reports = [self.identities.reports(self._slots, client=end, now_ns=self.now_ns) for end in (False, True)]
         self._known = np.where(self._client, *reports)
@@ -150,6 +148,9 @@ class Sweep:
             self._take(matched_by, client, server, rows[found.earlier], rows[found.earlier_of])
 
     def _take(self, matched_by: str, client: Ints, server: Ints, earlier: Ints, earlier_of: Ints) -> None:
+        # In the order of the clients: who gathers their columns then goes through memory once.
+        order = np.argsort(client)
+        client, server = client[order], server[order]
         self._free[client] = self._free[server] = False
         taken = np.zeros(len(self._free), np.bool_)
         taken[client] = True
@@ -191,3 +192,10 @@ class Sweep:
             waiting = np.flatnonzero(self._free)
             evicted[waiting[np.argsort(self._received[waiting], kind="stable")[:over]]] = True
         return evicted
+
+
+def _are_going_on(events: pl.Series) -> Bools:
+    if events.null_count() == len(events):
+        return np.zeros(len(events), np.bool_)
+    going: Bools = events.is_in(_GOING).fill_null(value=False).to_numpy()
+    return going

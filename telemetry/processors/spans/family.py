@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telemetry.processors.hops.hashes import Hashes, among, combined
-from telemetry.processors.hops.matching import Ends, match
+from telemetry.processors.hops.matching import Ends, by_key_and_time, match
 
 __all__ = ["Family", "Spans", "family"]
 
@@ -106,7 +106,7 @@ def _around(spans: Spans) -> Ints:
 def _last_before(key: Hashes, giver: Bools, start: Ints) -> Ints:
     """Give each row the last giver of its key that began no later; -1 for none."""
     # Of those that begin together givers come first.
-    order = np.lexsort((start * 2 + ~giver, key))
+    order = by_key_and_time(key, start * 2 + ~giver)
     sorted_key = key[order]
     numbers = np.arange(len(order))
     first = np.ones(len(order), np.bool_)

@@ -7,25 +7,38 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.processors.hops.hashes import Hashes, combined
+from telemetry.processors.hops.octets import are_hexadecimal, are_wide, octets, texts
 
-__all__ = ["SEED", "hexadecimal", "span_ids", "trace_ids"]
+__all__ = ["SEED", "hexadecimal", "is_identifier", "span_ids", "trace_ids"]
 
 SEED = 0x6D657368
 """Fixed: two of us give one request the same ids, and so do we after a restart."""
 
-_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
-_UUID_BYTES, _DIGITS_OF_TRACE = 36, 32
+_BYTES, _HALF_BYTE, _LOWER_HALF = 8, np.uint8(4), np.uint8(15)
+_NOUGHT, _NINE, _TO_LETTERS = np.uint8(ord("0")), np.uint8(ord("9")), np.uint8(ord("a") - ord("9") - 1)
+_UUID_CHARACTERS, _DIGITS_OF_TRACE = 36, 32
+_DASHES = (8, 13, 18, 23)
+_DIGITS = tuple(slice(start, end) for start, end in ((0, 8), (9, 13), (14, 18), (19, 23), (24, 36)))
+_DASH, _LOWER_CASE, _VERSION = np.uint8(ord("-")), np.uint8(0x20), np.uint8(ord("4"))
 # Of a UUID without its dashes: where proxies write why a trace is sampled.
 _REWRITTEN = 12
 
 
+def is_identifier(values: pl.Series, digits: int) -> bool:
+    """Tell whether all values that are not null are so many hex digits."""
+    present = values.drop_nulls() if values.null_count() else values
+    return are_wide(present, digits) and are_hexadecimal(octets(present, digits))
+
+
 def hexadecimal(numbers: Hashes) -> pl.Series:
     """Write 64-bit numbers as 16 hex digits; 0, which is no id, as 1."""
-    octets = np.maximum(numbers, 1).astype(">u8").view(np.uint8).reshape(-1, 8)
-    digits = np.empty((len(numbers), 16), np.uint8)
-    digits[:, 0::2] = _DIGITS[octets >> 4]
-    digits[:, 1::2] = _DIGITS[octets & 15]
-    return pl.Series(digits.view("S16").ravel(), dtype=pl.Binary).cast(pl.String)
+    whole = np.maximum(numbers, 1).byteswap(inplace=True).view(np.uint8).reshape(-1, _BYTES)
+    digits = np.empty((len(numbers), 2 * _BYTES), np.uint8)
+    digits[:, 0::2] = whole >> _HALF_BYTE
+    digits[:, 1::2] = whole & _LOWER_HALF
+    digits += _NOUGHT
+    digits += (digits > _NINE).view(np.uint8) * _TO_LETTERS
+    return texts(digits)
 
 
 def span_ids(*what: npt.NDArray[Any]) -> pl.Series:
@@ -35,11 +48,29 @@ def span_ids(*what: npt.NDArray[Any]) -> pl.Series:
 
 def trace_ids(request_ids: pl.Series, otherwise: Hashes) -> pl.Series:
     """Give a trace's id: the request id's own digits where it is a UUID, so that one finds the other; else a hash."""
-    bare = request_ids.str.to_lowercase().str.replace_all("-", "", literal=True)
-    formed = (request_ids.str.len_bytes() == _UUID_BYTES) & (bare.str.len_bytes() == _DIGITS_OF_TRACE)
-    is_uuid = (formed & bare.str.decode("hex", strict=False).is_not_null()).fill_null(value=False)
+    digits = _digits_of_uuids(request_ids)
+    return digits if digits is not None else _digits_of_some(request_ids, otherwise)
+
+
+def _digits_of_uuids(request_ids: pl.Series) -> pl.Series | None:
+    """Give the digits where all are UUIDs."""
+    if not are_wide(request_ids, _UUID_CHARACTERS):
+        return None
+    rows = octets(request_ids, _UUID_CHARACTERS)
+    if any((rows[:, at] != _DASH).any() for at in _DASHES):
+        return None
+    bare = np.concatenate([rows[:, digits] for digits in _DIGITS], axis=1)
+    if not are_hexadecimal(bare):
+        return None
+    bare |= _LOWER_CASE
     # Version 4, which all of Envoy's are.
+    bare[:, _REWRITTEN] = _VERSION
+    return texts(bare)
+
+
+def _digits_of_some(request_ids: pl.Series, otherwise: Hashes) -> pl.Series:
+    bare = request_ids.str.to_lowercase().str.replace_all("-", "", literal=True)
+    formed = (request_ids.str.len_bytes() == _UUID_CHARACTERS) & (bare.str.len_bytes() == _DIGITS_OF_TRACE)
+    is_uuid = (formed & bare.str.decode("hex", strict=False).is_not_null()).fill_null(value=False)
     digits = bare.str.slice(0, _REWRITTEN) + "4" + bare.str.slice(_REWRITTEN + 1)
-    if is_uuid.all():
-        return digits
     return digits.zip_with(is_uuid, hexadecimal(otherwise) + hexadecimal(combined(otherwise)))

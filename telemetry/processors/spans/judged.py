@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from telemetry.processors.hops.hashes import Hashes, among, combined
+from telemetry.processors.hops.hashes import Hashes, among, combined, sorted_out
 from telemetry.processors.hops.seen import Marks
 from telemetry.processors.spans.identifiers import trace_ids
 from telemetry.processors.spans.sampling import ALL, randomness, threshold
@@ -32,7 +32,7 @@ class Traces:
     @classmethod
     def sorted_out(cls, key: Hashes, header: pl.Series, request: pl.Series) -> "Traces":
         """Give each trace a number."""
-        return cls(key, np.unique(key, return_inverse=True)[1], header, request)
+        return cls(key, sorted_out(key)[1], header, request)
 
     def ids(self) -> pl.Series:
         """Give each row's trace id; what has no header's is made."""

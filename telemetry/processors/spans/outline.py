@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from telemetry.processors.hops.hashes import Hashes, combined, request_ids, text
-from telemetry.processors.spans.identifiers import SEED
+from telemetry.processors.hops.addresses import addresses, numbers
+from telemetry.processors.hops.hashes import request_ids, texts
+from telemetry.processors.spans.identifiers import SEED, is_identifier
 
 __all__ = ["OUTLINE", "outline"]
 
@@ -37,53 +38,50 @@ OUTLINE = {
 _DIGITS = {"trace.id": 32, "trace.span_id": 16, "trace.parent_id": 16}
 
 
-def _if_hexadecimal(name: str, digits: int) -> pl.Expr:
+def _if_hexadecimal(name: str) -> pl.Expr:
     value = pl.col(name)
-    return pl.when((value.str.len_bytes() == digits) & value.str.decode("hex", strict=False).is_not_null()).then(value)
+    is_hexadecimal = value.str.decode("hex", strict=False).is_not_null()
+    return pl.when((value.str.len_bytes() == _DIGITS[name]) & is_hexadecimal).then(value)
 
 
-_IS_CLIENT = pl.col("context.reporter.kind").eq_missing("outbound")
-# A header may hold anything; what is no id would break whoever reads our spans.
-_VALID = [_if_hexadecimal(name, digits) for name, digits in _DIGITS.items()]
-_WITHIN_TRACE = pl.when(pl.col("trace.id").is_not_null()).then(pl.col("trace.span_id", "trace.parent_id"))
-_START = pl.col("request.time").to_physical().fill_null(0)
-_SHOWN = [
-    _IS_CLIENT.alias("client"),
-    _START.alias("start"),
-    (_START + pl.col("response.duration").to_physical().fill_null(0)).alias("end"),
-    pl.col("request.attempts").cast(pl.Int64).fill_null(0).alias("attempts"),
-    pl.col("trace.id", "trace.span_id", "trace.parent_id", "trace.state", "trace.sampled", "request.id"),
-    pl.col("context.reporter.uid").alias("reporter"),
-    pl.when(_IS_CLIENT).then("upstream.local.ip").otherwise("downstream.ip").alias("from.ip"),
-    pl.when(_IS_CLIENT).then("upstream.local.port").otherwise("downstream.port").fill_null(0).alias("from.port"),
-    pl.when(_IS_CLIENT).then("upstream.ip").otherwise("downstream.local.ip").alias("to.ip"),
-    pl.when(_IS_CLIENT).then("upstream.port").otherwise("downstream.local.port").fill_null(0).alias("to.port"),
-]  # fmt: skip
+_WITHIN_TRACE = [pl.when(pl.col("trace.id").is_not_null()).then(name).alias(name) for name in list(_DIGITS)[1:]]
+_HASHED = ("trace.id", "trace.span_id", "context.reporter.uid")
+_CARRIED = [*_DIGITS, "trace.state", "trace.sampled", "request.id"]
 
 
 def outline(rows: pl.DataFrame, tail: pl.Expr | None) -> pl.DataFrame:
     """Give OUTLINE (frame and row 0 and up) of LOGENTRY rows; `wanted`: tail rules keep its trace."""
-    wanted = pl.lit(value=False) if tail is None else tail
-    shown = _with_valid_ids(rows.select(*_SHOWN, wanted.alias("wanted")))
-    hashed: dict[str, npt.NDArray[Any]] = {
-        "trace": text(shown["trace.id"], SEED),
-        "span": text(shown["trace.span_id"], SEED),
+    shown = _with_valid_ids(rows[_CARRIED])
+    client = rows["context.reporter.kind"].eq_missing("outbound")
+    start, duration, attempts = (
+        numbers(rows[name]).astype(np.int64, copy=False)
+        for name in ("request.time", "response.duration", "request.attempts")
+    )
+    sender, receiver = addresses(rows, client, SEED)
+    hashes = texts(shown.hstack([rows["context.reporter.uid"]]), _HASHED, SEED)
+    made: dict[str, npt.NDArray[Any]] = {
+        "frame": np.zeros(len(rows), np.uint32),
+        "row": np.arange(len(rows), dtype=np.uint32),
+        "start": start,
+        "end": start + duration,
+        "attempts": attempts,
+        "trace": hashes["trace.id"],
+        "span": hashes["trace.span_id"],
         "id": request_ids(shown["request.id"], SEED),
-        "node": text(shown["reporter"], SEED),
-        "from": _address(shown, "from"),
-        "to": _address(shown, "to"),
-        "row": np.arange(len(shown), dtype=np.uint32),
-        "frame": np.zeros(len(shown), np.uint32),
+        "node": hashes["context.reporter.uid"],
+        "from": sender.key,
+        "to": receiver.key,
     }
-    return shown.with_columns(pl.Series(name, values) for name, values in hashed.items()).select(list(OUTLINE))
+    wanted = pl.Series(np.zeros(len(rows), np.bool_)) if tail is None else rows.select_seq(tail).to_series()
+    columns = [pl.Series(name, values) for name, values in made.items()]
+    return shown.hstack([client.alias("client"), wanted.alias("wanted"), *columns])[list(OUTLINE)]
 
 
 def _with_valid_ids(shown: pl.DataFrame) -> pl.DataFrame:
-    if shown["trace.id"].null_count() == len(shown):
-        return shown
-    return shown.with_columns(_VALID).with_columns(_WITHIN_TRACE)
-
-
-def _address(shown: pl.DataFrame, end: str) -> Hashes:
-    ip = text(shown[f"{end}.ip"], SEED)
-    return np.where(ip == 0, np.uint64(0), combined(ip, shown[f"{end}.port"].to_numpy()))
+    """Give the rows without what is no id: a header may hold anything, and that would break who reads our spans."""
+    wrong = [name for name, digits in _DIGITS.items() if not is_identifier(shown[name], digits)]
+    if wrong:
+        shown = shown.with_columns(map(_if_hexadecimal, wrong))
+    spans = [shown[name].is_not_null() for name in list(_DIGITS)[1:] if shown[name].null_count() < len(shown)]
+    bare = shown["trace.id"].is_null()
+    return shown.with_columns(_WITHIN_TRACE) if any((bare & has).any() for has in spans) else shown

@@ -1,10 +1,11 @@
 """TRACESPAN rows: the entry, and what makes a span of it."""
 
+import numpy as np
 import polars as pl
 
 from telemetry.attributes import STRING_MAP, TIMESTAMP
 from telemetry.batch import SCHEMAS, Template
-from telemetry.opentelemetry.conventions import KIND, NAME, STATUS
+from telemetry.processors.spans.entry_kinds import Kinds
 
 __all__ = ["span_rows", "taken"]
 
@@ -21,21 +22,18 @@ def _retry() -> pl.Expr:
     resent = (pl.col("request.attempts") - 1).cast(pl.String)
     attributes = pl.concat_list(pl.struct(key=pl.lit("http.request.resend_count"), value=resent)).cast(STRING_MAP)
     event = pl.struct(time=begun.cast(TIMESTAMP), name=pl.lit("retry"), attributes=attributes).cast(_EVENT)
-    return pl.when(pl.col("request.attempts") > 1).then(pl.concat_list(event)).cast(_EVENTS)
+    return pl.concat_list(event).cast(_EVENTS)
+
+
+_RETRY = _retry().alias("span.events")
+_READ_BY_EVENT = _RETRY.meta.root_names()
 
 
 _details = pl.col("response.code_details")
-_MADE = {
-    "span.name": NAME,
-    "span.kind": KIND,
-    "span.start": pl.col("request.time"),
-    "span.end": pl.col("request.time") + pl.col("response.duration").fill_null(_AT_ONCE),
-    "span.status": STATUS,
-    # The code says the rest.
-    "span.status_message": pl.when((STATUS == "error") & (_details != _OWN_ANSWER)).then(_details),
-    "span.events": _retry(),
-}
-_NO_EVENTS = pl.lit(None, _EVENTS).alias("span.events")
+_END = pl.col("request.time") + pl.col("response.duration").fill_null(_AT_ONCE)
+# The code says the rest.
+_MESSAGE = pl.when(pl.col("failed") & (_details != _OWN_ANSWER)).then(_details)
+_ORDER = list(_SCHEMA)
 
 
 def taken(entries: pl.DataFrame, positions: pl.Series) -> pl.DataFrame:
@@ -44,14 +42,34 @@ def taken(entries: pl.DataFrame, positions: pl.Series) -> pl.DataFrame:
         return entries
     # Half of the columns are null throughout, as a rule: any part of such a one is as good as another.
     empty = [name for name in entries.columns if entries[name].null_count() == len(entries)]
-    chosen = entries.select(pl.exclude(empty)).select(pl.all().gather(positions))
-    return chosen.hstack(entries.select(empty).head(len(positions))).select(entries.columns)
+    chosen = entries.drop(empty).select_seq(pl.all().gather(positions))
+    return chosen.hstack(entries[empty].head(len(positions)))[entries.columns]
 
 
-def span_rows(entries: pl.DataFrame, positions: pl.Series, told: pl.DataFrame) -> pl.DataFrame:
+def span_rows(entries: pl.DataFrame, positions: pl.Series, told: pl.DataFrame, kinds: Kinds) -> pl.DataFrame:
     """Give TRACESPAN rows of these entries; `told`: those of the columns span.* that the entry alone can't tell."""
     chosen = taken(entries, positions)
-    made = dict(_MADE)
-    if (chosen["request.attempts"].max() or 0) <= 1:  # type: ignore[operator]
-        made["span.events"] = _NO_EVENTS
-    return pl.concat([chosen, told, chosen.select(**made)], how="horizontal").select(list(_SCHEMA))
+    shared = kinds.of(chosen)
+    failed = shared.drop_in_place("failed")
+    made = [chosen["request.time"].alias("span.start"), chosen.select_seq(_END).to_series().alias("span.end")]
+    made += [_messages(chosen, failed), _events(chosen)]
+    return chosen.hstack([*told.get_columns(), *shared.get_columns(), *made])[_ORDER]
+
+
+def _messages(entries: pl.DataFrame, failed: pl.Series) -> pl.Series:
+    if not failed.any():
+        return pl.Series("span.status_message", [None], pl.String).new_from_index(0, len(entries))
+    shown = entries[["response.code_details"]].hstack([failed])
+    return shown.select_seq(_MESSAGE.alias("span.status_message")).to_series()
+
+
+def _events(entries: pl.DataFrame) -> pl.Series:
+    again = (entries["request.attempts"].fill_null(0) > 1).arg_true()
+    none = pl.Series("span.events", [None], _EVENTS)
+    if not len(again):
+        return none.new_from_index(0, len(entries))
+    made = entries[_READ_BY_EVENT].select_seq(pl.all().gather(again)).select_seq(_RETRY)
+    places = np.zeros(len(entries), np.uint32)
+    places[again.to_numpy()] = np.arange(1, len(again) + 1)
+    # In one piece: to look for each row's piece would take several times as long.
+    return none.append(made.to_series()).rechunk().gather(pl.Series(places))

@@ -1,5 +1,6 @@
 """The processor: entries wait until their trace is over, then leave as its spans, or not at all."""
 
+import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import polars as pl
 from telemetry.batch import SCHEMAS, Batch, Template
 from telemetry.processors.hops.hashes import Hashes, among
 from telemetry.processors.spans.context import Tracer, identified
+from telemetry.processors.spans.entry_kinds import Kinds
 from telemetry.processors.spans.judged import Judge, Traces, traces_of
 from telemetry.processors.spans.outline import outline
 from telemetry.processors.spans.rows import span_rows, taken
@@ -57,6 +59,7 @@ class Spans:
         self._state = trace_state(self._threshold)
         self._judge = Judge(settings.sampling)
         self._tracer = Tracer(settings.envoy_tracer)
+        self._kinds = Kinds(secrets.randbits(64))
         self._old: list[_Held] = []
         self._new: list[_Held] = []
         self._began_ns: int | None = None
@@ -160,11 +163,14 @@ class Spans:
             outlines["trace.sampled"].fill_null(value=True).alias("span.sampled"),
         )
         numbers, starts = np.unique(outlines["frame"].to_numpy(), return_index=True)
-        rows = []
+        rows, keys = [], 0
         # Outlines stand in the order of their frames.
         for at, start, end in zip(numbers, starts, [*starts[1:], len(outlines)], strict=True):
             positions = outlines["row"].slice(start, end - start)
-            rows.append(span_rows(held[at].entries, positions, told.slice(start, end - start)))
+            made = span_rows(held[at].entries, positions, told.slice(start, end - start), self._kinds)
+            # The keys of another frame mean others.
+            rows.append(made.with_columns(pl.col("context.key") + pl.lit(keys, pl.UInt32)))
+            keys += int(held[at].entries["context.key"].to_numpy().max(initial=0)) + 1
         if self._origin is not None:
             yield replace(self._origin, rows=pl.concat(rows, rechunk=False))
 

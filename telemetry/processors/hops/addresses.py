@@ -1,0 +1,49 @@
+"""Both ends of an entry's connection: the client's, then the server's, whichever Envoy tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from telemetry.processors.hops.hashes import Hashes, combined, texts
+
+__all__ = ["READS", "Address", "addresses", "numbers"]
+
+_OF_CLIENT = ("upstream.local", "upstream")
+_OF_SERVER = ("downstream", "downstream.local")
+_HOSTS = tuple(f"{end}.ip" for end in _OF_CLIENT + _OF_SERVER)
+READS = tuple(f"{end}.{part}" for end in _OF_CLIENT + _OF_SERVER for part in ("ip", "port"))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Hashes of hosts, and of hosts with ports; 0 where it is not known."""
+
+    host: Hashes
+    key: Hashes
+
+
+def addresses(rows: pl.DataFrame, client: pl.Series, seed: int) -> tuple[Address, Address]:
+    """Give the addresses that the connection is from, and to. `client`: which rows a client's Envoy tells."""
+    by_client = client.to_numpy()
+    hosts = texts(rows, _HOSTS, seed)
+    first, second = (_address(rows, ends, hosts, by_client) for ends in zip(_OF_CLIENT, _OF_SERVER, strict=True))
+    return first, second
+
+
+def numbers(values: pl.Series) -> npt.NDArray[Any]:
+    """Give numbers and times as they are in memory; 0 for null."""
+    physical = values.to_physical()
+    return (physical.fill_null(0) if physical.null_count() else physical).to_numpy()
+
+
+def _address(
+    rows: pl.DataFrame, ends: tuple[str, str], hosts: Mapping[str, Hashes], by_client: npt.NDArray[np.bool_]
+) -> Address:
+    host = np.where(by_client, *(hosts[f"{end}.ip"] for end in ends))
+    key = combined(host, np.where(by_client, *(numbers(rows[f"{end}.port"]) for end in ends)))
+    key[host == 0] = 0
+    return Address(host, key)
