@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from telemetry.adapters.prometheus import Prometheus
 from telemetry.batch import Batch, Template
 from telemetry.config import load
+from telemetry.options import Secret
 from telemetry.service import Service
 from tests.service.running import Envoy, counted, total, until
 from tests.wire import inbound, message, node
@@ -30,6 +31,7 @@ class Shelf(AbstractAsyncContextManager["Shelf"]):
         broken: bool = False
         clumsy: bool = False
         away: bool = False
+        token: Secret | None = None
 
     accepts = frozenset({Template.LOGENTRY})
 
@@ -51,7 +53,8 @@ class Shelf(AbstractAsyncContextManager["Shelf"]):
 
     async def export(self, batch: Batch) -> None:
         if self.config.away:
-            raise ConnectionError("the shelf is away")
+            token = self.config.token.get_secret_value() if self.config.token else ""
+            raise ConnectionError(f"the shelf is away, {token}")
         self.outcomes += batch.rows["response.outcome"].to_list()
         self.ids += batch.rows["connection.id"].to_list()
 
@@ -268,3 +271,21 @@ async def test_a_durable_journal_hands_on_after_a_restart_what_was_not_delivered
         (delivery,) = service.deliveries
         await until(lambda: delivery.adapter.ids == ["a"])
         assert delivery.account().unaccounted == 0
+
+
+async def test_a_secret_that_has_changed_is_masked_as_the_one_before(tmp_path, monkeypatch):
+    handler = "shelf: {adapter: shelf, away: true, token: 'env:SHELF'}"
+    monkeypatch.setenv("SHELF", "first-secret-value")
+    async with configured(tmp_path, handler) as one:
+        envoy = Envoy(one.service.grpc_port)
+        await one.send(envoy, "a")
+        monkeypatch.setenv("SHELF", "second-secret-value")
+        assert (await one.reload()).status_code == 200
+        (delivery,) = one.service.deliveries
+        before = delivery.status().last_error_ns
+        await until(lambda: (delivery.status().last_error_ns or 0) > (before or 0))
+        assert "the shelf is away" in delivery.last_error
+        assert "secret-value" not in delivery.last_error
+        one.write("shelf: {adapter: shelf}")
+        assert (await one.reload()).status_code == 200
+        await envoy.end()
