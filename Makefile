@@ -70,6 +70,10 @@ $(BIN)/python:
 .venv/.locked: requirements/dev.txt | $(BIN)/python
 	@echo "→ installing the locked dependencies"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@# xds-protos, which tests speak Envoy with, may have put its old copy of OpenTelemetry's messages over the right ones.
+	@awk '/^opentelemetry-proto==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements/dev.txt >.venv/again.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --force-reinstall \
+		-r .venv/again.txt
 	@touch $@
 
 .venv/.built: .venv/.locked pyproject.toml $(NATIVE)
