@@ -51,6 +51,7 @@ async def told(envoy_binary: Path, tmp_path: Path, free_port) -> tuple[Path, Key
     configuration = {
         "receiver": {"grpc": {"address": "127.0.0.1:0"}, "coalesce": {"max_delay": "10ms"}},
         "http": {"address": "127.0.0.1:0"},
+        "edges": {"enabled": False},
         "redaction": {"enabled": False},  # to compare with a file that has everything
         "handlers": {
             "json": {"adapter": "file", "path": str(tmp_path / "rows.jsonl")},

@@ -43,10 +43,10 @@ async def receiving_prometheus(
 
 
 def sums(given: Given) -> Counter[tuple[str, frozenset[tuple[str, str]]]]:
-    """Every series of the metrics as Prometheus must have it in the end."""
+    """Every series of Istio's metrics as Prometheus must have it in the end."""
     totals: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
     for batch in given.of(Template.METRIC):
-        for row in batch.rows.iter_rows(named=True):
+        for row in batch.rows.filter(pl.col("metric").str.starts_with("istio_")).iter_rows(named=True):
             labels = {(name, text) for name, text in row["labels"].items() if text}
             if row["kind"] != "histogram":
                 totals[row["metric"], frozenset(labels)] += row["value"]
