@@ -17,6 +17,9 @@ __all__ = ["Handlers", "Outfit", "Prepared"]
 
 log = structlog.get_logger(__name__)
 
+# A reload waits for it, and so does the end of the service.
+_LEAVE_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Outfit:
@@ -158,8 +161,9 @@ class Handlers:
 
 
 async def _leave(name: str, adapter: AsyncExitStack) -> None:
-    """Leave an adapter. One that fails at it is said, and keeps nobody else from going on or ending."""
+    """Leave an adapter. One that fails at it, or takes too long, is said, and keeps nobody from going on or ending."""
     with boundary() as outcome:
-        await adapter.aclose()
+        async with asyncio.timeout(_LEAVE_S):
+            await adapter.aclose()
     if outcome.error is not None:
         log.error("an adapter failed when it was left", handler=name, exc_info=outcome.error)

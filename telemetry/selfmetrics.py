@@ -37,6 +37,7 @@ class SelfMetrics:
         self._of_edges()
         self._own_life()
         self._handlers()
+        self._exports()
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         self.described.append(Described(name, "counter", labels, meaning))
@@ -244,6 +245,10 @@ class SelfMetrics:
         self.lag_seconds = self._gauge(
             "telemetry_handler_lag_seconds", "Age of the oldest batch that the sink has yet to take.", *handler
         )
+
+    def _exports(self) -> None:
+        """Make those of how handing over goes, and of what lies aside."""
+        handler = ("handler",)
         self.retries = self._counter("telemetry_handler_retries_total", "Exports tried again.", *handler)
         self.too_large = self._counter(
             "telemetry_handler_too_large_total", "Exports that were too large for the sink, and were halved.", *handler

@@ -165,13 +165,16 @@ def assert_each_request_is_one_connected_trace(there: Collector, given: Given) -
 
 def assert_metrics_are_equal(there: Collector, given: Given) -> None:
     sent: Counter[tuple[Any, ...]] = Counter()
+    gauges = set()
     for batch in given.of(Template.METRIC):
+        gauges.update(batch.rows.filter(pl.col("kind") == "gauge")["metric"])
         for row in batch.rows.iter_rows(named=True):
             labels = tuple(sorted((name, text) for name, text in row["labels"].items() if text))
             sent[row["metric"], labels, row["value"], row["count"], tuple(row["buckets"] or ())] += 1
     found: Counter[tuple[Any, ...]] = Counter()
     for _, name, data, point in there.points():
-        assert data["aggregationTemporality"] == 1
+        # What lasts (a gauge, such as completeness) is no sum of an interval.
+        assert data.get("aggregationTemporality") == (None if name in gauges else 1)
         buckets = tuple(int(count) for count in point.get("bucketCounts", ()))
         count = int(point["count"]) if buckets else None
         value = point.get("sum", point.get("asDouble", 0.0))
