@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import httpx
 import orjson
+import polars as pl
 from pydantic import BaseModel
 
 from telemetry.batch import Batch, Template
@@ -93,10 +94,17 @@ async def demo_entries(folder: Path, load: Load, mesh_class: type[Mesh] = Mesh) 
 
             async def all_is_here() -> bool:
                 lines = mesh.access_logs()
-                return not open_connections(lines) and sum(len(batch.rows) for batch in batches) >= lines.height
+                return connections_have_ended(lines) and sum(len(batch.rows) for batch in batches) >= lines.height
 
             assert await holds_within(all_is_here, _DEADLINE_S, interval_s=0.3)
     return batches
+
+
+def connections_have_ended(lines: pl.DataFrame) -> bool:
+    """Whether both ends have told so. Where ratings were asked there is one, though its lines may be to come."""
+    ended = lines.filter(access_log_type="TcpConnectionEnd")["reporter"].n_unique()
+    asked = lines.filter(destination_workload="ratings-v1", reporter="destination").height
+    return not open_connections(lines) and (ended == 2 or not asked)
 
 
 def through(processor: Processor, entries: list[Batch]) -> list[Batch]:

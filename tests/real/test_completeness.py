@@ -1,6 +1,7 @@
 """What a real Envoy has handled, against the entries that came: the share is right, and so are the reasons."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ async def test_where_everything_is_logged_all_is_seen(
         assert share.reasons == ()
 
 
-async def test_while_requests_go_on_the_share_is_right_to_a_thousandth(
+async def test_while_requests_go_on_the_share_is_right_to_a_hundredth_of_a_second(
     envoy_binary: Path, h2load_binary: Path, tmp_path: Path, free_port: FreePort
 ) -> None:
     async with scene(envoy_binary, tmp_path, free_port) as world:
@@ -48,7 +49,7 @@ async def test_while_requests_go_on_the_share_is_right_to_a_thousandth(
                 await asyncio.sleep(0.1)
 
         listening = asyncio.create_task(tell())
-        sent = 0
+        sent, began = 0, time.monotonic()
         # However fast this machine is: as long as it takes until a few moments in the middle have been compared.
         while len(while_it_lasted) < 3 and sent < 1_500_000:
             await world.load(h2load_binary, 30_000)
@@ -56,8 +57,9 @@ async def test_while_requests_go_on_the_share_is_right_to_a_thousandth(
             while_it_lasted = [share for share in told if 15_000 < share.expected < sent]
         listening.cancel()
         assert len(while_it_lasted) >= 3
-        # The two moments agree to a millisecond or so: in a second of traffic that is a thousandth.
-        assert all(share.seen == pytest.approx(share.expected, rel=0.001) for share in while_it_lasted), told
+        # Envoy's count and our entries are of moments some milliseconds apart.
+        moment = 0.01 * sent / (time.monotonic() - began)
+        assert all(share.seen == pytest.approx(share.expected, abs=moment) for share in while_it_lasted), told
         assert (await world.compared(sent)).http.seen == sent
 
 
