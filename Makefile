@@ -27,11 +27,12 @@ tools: $(addprefix $(TOOLS)/,$(SERVERS)) ## the real servers that demo, tests an
 demo: setup $(TOOLS)/envoy $(TOOLS)/prometheus ## a real Envoy mesh with traffic; SECONDS=30 for a bounded run
 	@PATH="$(CURDIR)/$(TOOLS):$$PATH" $(BIN)/telemetry demo $(if $(SECONDS),--seconds $(SECONDS))
 
-test: check tools ## everything: check, the crate's tests, pytest with real servers
+test: check tools ## everything: check, the crate's tests, pytest with real servers; ARGS=tests/journal narrows it
 	@echo "→ testing the native crate"
 	@cargo test --quiet $(MANIFEST)
-	@echo "→ testing the project"
-	@$(BIN)/python -m pytest $(ARGS)
+	@echo "→ testing the project$(if $(ARGS),, without servers, on all cores)"
+	@$(BIN)/python -m pytest $(or $(ARGS),-m "not real" -n auto)
+	@$(if $(ARGS),,echo "→ testing it with real servers"; $(BIN)/python -m pytest -m real)
 
 check: setup ## linters, types, import direction
 	@echo "→ checking style, types and imports"

@@ -214,6 +214,28 @@ def test_an_envoy_that_is_gone_is_forgotten_whole() -> None:
     assert engine.stats.latest(["a"]).is_empty()
 
 
+def test_an_envoy_of_whose_two_streams_one_is_open_keeps_its_name() -> None:
+    engine, first, second = Engine(Rules(expire_after_ns=60 * 10**9)), stream("a"), stream("a")
+    # The second repeats what the first has said, and has not spoken yet.
+    engine.flush_all([(first, [counter("a", 5, at_ms=2000)]), (second, [counter("a", 5, at_ms=2000)])])
+    del first
+    engine.now_ns += 61 * 10**9
+    engine.stats.flush(engine.now_ns)
+    other = stream("b")
+    engine.flush(other, counter("a", 1, at_ms=3000))
+    engine.flush(second, counter("a", 7, at_ms=4000))
+    nodes = {dict(labels)["node_id"] for (name, labels) in engine.page(identity=True) if name == "envoy_a"}
+    assert nodes == {"a", "b"}
+    assert engine.stats.latest(["a"])["node_id"].sort().to_list() == ["a", "b"]
+
+
+def test_how_many_names_there_are_is_known_without_asking_the_decoder_at_work() -> None:
+    engine, node = Engine(), stream()
+    engine.flush(node, counter("a", 1), gauge("b", 1))
+    engine.stats.measure()
+    assert engine.metrics.registry.get_sample_value("telemetry_envoy_stats_names") == 2
+
+
 def test_envoys_of_one_workload_without_node_ids_add_up() -> None:
     engine, first, second = Engine(Rules(identity=("workload",))), stream("1"), stream("2")
     engine.flush_all([(first, [counter("a", 3)]), (second, [counter("a", 4)])])
@@ -294,7 +316,7 @@ def test_garbage_costs_nothing_but_itself() -> None:
     engine, node, random = Engine(), stream(), Random(7)
     good = list(families_of(FLUSH))
     whole = message(*good)
-    for _ in range(200):
+    for _ in range(60):
         cut = bytearray(whole[: random.randrange(len(whole))])
         for _ in range(5):
             if cut:
