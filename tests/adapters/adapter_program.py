@@ -1,7 +1,6 @@
 """An adapter's program: a server of the real telemetry.adapter.v1.Adapter, with health, that does as it is told."""
 
 import io
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,12 @@ from telemetry.adapter_protocol.messages import SERVICE, number, of
 from telemetry.batch import Batch, Template
 from telemetry.kafka_records.protobuf import message_class
 from telemetry.testing import Behaviour, marks
+from tests.adapters.behaving import InThreads
 
 
 @dataclass
-class Program:
-    """Keeps the batches it took. In threads of its own, so that its tasks are not taken for the adapter's."""
+class Program(InThreads):
+    """Keeps the batches it took."""
 
     encodings: tuple[str, ...] = ("arrow",)
     templates: tuple[Template, ...] = tuple(Template)
@@ -40,7 +40,6 @@ class Program:
     """What to answer instead, for tests of one answer."""
 
     def start(self) -> None:
-        self.let_go = threading.Event()
         options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 40 << 20)]
         self.server = grpc.server(ThreadPoolExecutor(16), options=options)
         methods = {
@@ -59,19 +58,6 @@ class Program:
         add = self.server.add_insecure_port
         self.port = self.server.add_secure_port(address, self.credentials) if self.credentials else add(address)
         self.server.start()
-
-    def stop(self) -> None:
-        self.let_go.set()
-        self.server.stop(None).wait()
-
-    async def behave(self, behaviour: Behaviour) -> None:
-        before, self.behaviour = self.behaviour, behaviour
-        self.let_go.set()
-        self.let_go = threading.Event()
-        if behaviour is Behaviour.UNREACHABLE:
-            self.stop()
-        elif before is Behaviour.UNREACHABLE:
-            self.start()
 
     def describe(self, request, context) -> bytes:
         self.calls["Describe"] += 1

@@ -1,6 +1,5 @@
 """A server of the real google.logging.v2.LoggingServiceV2, of Google's own classes, that does as it is told."""
 
-import threading
 from collections.abc import AsyncIterator, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,14 +11,15 @@ from google.rpc.code_pb2 import INVALID_ARGUMENT, UNAVAILABLE
 from google.rpc.status_pb2 import Status
 
 from telemetry.testing import Behaviour
+from tests.adapters.behaving import InThreads
 
 SERVICE = "google.logging.v2.LoggingServiceV2"
 REQUEST, PARTIAL = WriteLogEntriesRequest.pb(), WriteLogEntriesPartialErrors.pb()
 
 
 @dataclass
-class CloudLoggingSink:
-    """Keeps the entries it has written. In threads of its own, so that its tasks are not taken for the adapter's."""
+class CloudLoggingSink(InThreads):
+    """Keeps the entries it has written."""
 
     entries: list = field(default_factory=list)
     requests: list = field(default_factory=list)
@@ -31,7 +31,6 @@ class CloudLoggingSink:
     reply: bytes = b""
 
     def start(self) -> None:
-        self.let_go = threading.Event()
         options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 20_000_000)]
         self.server = grpc.server(ThreadPoolExecutor(8), options=options)
         handler = grpc.unary_unary_rpc_method_handler(self.write, request_deserializer=REQUEST.FromString)
@@ -40,19 +39,6 @@ class CloudLoggingSink:
         )
         self.port = self.server.add_insecure_port(f"127.0.0.1:{self.port}")
         self.server.start()
-
-    def stop(self) -> None:
-        self.let_go.set()
-        self.server.stop(None).wait()
-
-    async def behave(self, behaviour: Behaviour) -> None:
-        before, self.behaviour = self.behaviour, behaviour
-        self.let_go.set()
-        self.let_go = threading.Event()
-        if behaviour is Behaviour.UNREACHABLE:
-            self.stop()
-        elif before is Behaviour.UNREACHABLE:
-            self.start()
 
     def write(self, request, context) -> bytes:
         behaviour, let_go = self.behaviour, self.let_go

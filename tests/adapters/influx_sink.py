@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from telemetry.testing import Behaviour
+from tests.adapters.behaving import InTheLoop
 
 Point = tuple[str, dict[str, str], dict[str, Any], int]
 
@@ -65,7 +66,7 @@ def value(text: str, at: int) -> tuple[Any, int]:
 
 
 @dataclass
-class InfluxSink:
+class InfluxSink(InTheLoop):
     """`answer`: what it says instead of the usual."""
 
     behaviour: Behaviour = Behaviour.WORK
@@ -74,9 +75,6 @@ class InfluxSink:
     points: dict[Hashable, Point] = field(default_factory=dict)
     queries: list[dict[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.changed = asyncio.Event()
 
     async def start(self) -> None:
         application = web.Application(client_max_size=64 << 20)
@@ -90,14 +88,8 @@ class InfluxSink:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def behave(self, behaviour: Behaviour) -> None:
-        before, self.behaviour = self.behaviour, behaviour
-        self.changed.set()
-        self.changed = asyncio.Event()
-        if behaviour is Behaviour.UNREACHABLE:
-            await self.runner.cleanup()
-        elif before is Behaviour.UNREACHABLE:
-            await self.start()
+    async def stop(self) -> None:
+        await self.runner.cleanup()
 
     async def taken(self) -> Iterable[str]:
         return [mark(point) for point in self.points.values()]

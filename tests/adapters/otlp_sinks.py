@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from telemetry.testing import Behaviour
+from tests.adapters.behaving import InTheLoop
 
 REQUESTS = {
     "traces": ("opentelemetry.proto.collector.trace.v1.TraceService", ExportTraceServiceRequest),
@@ -54,7 +55,7 @@ def points(request) -> Iterator[tuple[Any, Any, Any]]:
 
 
 @dataclass
-class OtlpSink:
+class OtlpSink(InTheLoop):
     """Keeps the requests it took."""
 
     requests: list[Any] = field(default_factory=list)
@@ -66,23 +67,11 @@ class OtlpSink:
     reply: bytes = b""
     """The answer's body when all is well."""
 
-    def __post_init__(self) -> None:
-        self.changed = asyncio.Event()
-
     async def start(self) -> None:
         raise NotImplementedError
 
     async def stop(self) -> None:
         raise NotImplementedError
-
-    async def behave(self, behaviour: Behaviour) -> None:
-        before, self.behaviour = self.behaviour, behaviour
-        self.changed.set()
-        self.changed = asyncio.Event()
-        if behaviour is Behaviour.UNREACHABLE:
-            await self.stop()
-        elif before is Behaviour.UNREACHABLE:
-            await self.start()
 
     async def taken(self) -> list[str]:
         logged = [

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from telemetry.remote_write.histograms import STALE
 from telemetry.testing import Behaviour
+from tests.adapters.behaving import InTheLoop
 from tests.adapters.remote_write_protos import Request, WriteRequest
 
 V2_TYPE = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
@@ -85,7 +86,7 @@ def pairs_of(labels: list[tuple[str, str]]) -> dict[str, str]:
 
 
 @dataclass
-class RemoteWriteSink:
+class RemoteWriteSink(InTheLoop):
     """`knows_newest`: 2.0; otherwise 1.0 alone, which either says 415 or reads a 2.0 request as an empty 1.0."""
 
     knows_newest: bool = True
@@ -98,9 +99,6 @@ class RemoteWriteSink:
     last_ms: dict[Key, int] = field(default_factory=dict)
     values: dict[Key, float] = field(default_factory=dict)
     histograms: dict[Key, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.changed = asyncio.Event()
 
     async def start(self) -> None:
         application = web.Application(client_max_size=64 << 20)
@@ -116,15 +114,6 @@ class RemoteWriteSink:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/api/v1/write"
-
-    async def behave(self, behaviour: Behaviour) -> None:
-        before, self.behaviour = self.behaviour, behaviour
-        self.changed.set()
-        self.changed = asyncio.Event()
-        if behaviour is Behaviour.UNREACHABLE:
-            await self.stop()
-        elif before is Behaviour.UNREACHABLE:
-            await self.start()
 
     async def taken(self) -> Iterable[str]:
         """Totals say how often a row was added."""

@@ -157,6 +157,17 @@ async def test_who_answers_nothing_about_a_write_by_2_0_is_written_to_by_1_0() -
             assert list(sink.values.values()) == [2.0]
 
 
+async def test_the_first_write_to_a_back_end_of_1_0_holds_no_histogram_that_only_2_0_has() -> None:
+    async with running(RemoteWriteSink(knows_newest=False)) as sink:
+        writing = Writing(sink, native_histograms=True)
+        async with writing.adapter:
+            for _ in range(2):
+                await writing.write(Point("h", {"a": "x"}, 20.5, buckets=(1, 2, 0, 1)))
+        assert [one["x-prometheus-remote-write-version"] for one in sink.headers] == ["2.0.0", "0.1.0", "0.1.0"]
+        assert not sink.histograms
+        assert {dict(key)["__name__"] for key in sink.values} == {"h_bucket", "h_sum", "h_count"}
+
+
 async def test_where_2_0_is_demanded_nothing_falls_back() -> None:
     async with running(RemoteWriteSink(knows_newest=False, says_415=False)) as sink:
         writing = Writing(sink, protocol="2.0")
@@ -228,6 +239,33 @@ async def test_series_without_change_are_repeated() -> None:
 
             assert await holds_within(repeated, 5)
         assert [series[0].samples[0].value for series in sink.requests] == [5.0, 5.0]
+
+
+async def test_whatever_fails_in_a_repeated_write_the_next_one_comes() -> None:
+    async with running(RemoteWriteSink()) as sink:
+        clock, failing = Clock(), iter([False, True])
+
+        def wall_ns() -> int:
+            if next(failing, False):
+                raise OverflowError("a clock that is out of order")
+            return clock.time_ns()
+
+        config = PrometheusRemoteWrite.Config(url=sink.url, resend_after_s=60)
+        async with PrometheusRemoteWrite(config, clock_ns=clock.monotonic_ns, wall_ns=wall_ns) as adapter:
+            await adapter.export(batch(Point("c_total", {"a": "x"}, 5.0)))
+            with structlog.testing.capture_logs() as logged:
+                clock.advance(61)
+                assert await holds_within(lambda: _said(logged, "totals could not be written"), 5)
+            clock.advance(61)
+            assert await holds_within(lambda: _count_is(sink.requests, 2), 5)
+
+
+async def _said(logged: list[Any], what: str) -> bool:
+    return any(what in line["event"] for line in logged)
+
+
+async def _count_is(some: list[Any], count: int) -> bool:
+    return len(some) == count
 
 
 async def test_with_an_interval_writes_are_fewer_and_the_last_comes_at_the_end() -> None:

@@ -1,11 +1,14 @@
 """What stdout writes: tables for people, JSON lines, Envoy's text lines; never what a terminal would obey."""
 
+import asyncio
 import json
 import os
 import pty
 import re
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,6 +22,7 @@ from telemetry.attributes import by_name
 from telemetry.batch import Batch, Template
 from telemetry.json_lines import SHARED, JsonLines
 from telemetry.processors.contexts import CONTEXT_ATTRIBUTES
+from telemetry.stream_writer import StreamWriter
 from telemetry.testing import batch_of, hostile
 from tests.rows import NOW_NS, logentries
 
@@ -167,3 +171,50 @@ def test_an_operator_that_attributes_do_not_carry_is_refused_at_start(text, faul
 def test_every_operator_stands_for_an_attribute_that_is_there():
     for name in line_expression("%UPSTREAM_CLUSTER% %STREAM_ID% %TRACE_ID% %ROUTE_NAME%").meta.root_names():
         assert by_name(name)
+
+
+async def refused_in_time(*writes: Coroutine[Any, Any, None]) -> None:
+    """Ask for writes together, and give up on them as delivery does at its deadline."""
+
+    async def one(write: Coroutine[Any, Any, None]) -> None:
+        with pytest.raises((TimeoutError, BlockingIOError)):
+            await asyncio.wait_for(write, 0.02)
+
+    await asyncio.gather(*(one(write) for write in writes))
+
+
+async def test_batches_that_wait_together_for_a_reader_that_hangs_wait_once_each():
+    ours, theirs = os.pipe()
+    writer = StreamWriter(theirs)
+    large = {name: [name * 50_000 + b"\n"] * 4 for name in (b"a", b"b", b"c")}
+    for _ in range(5):
+        await refused_in_time(*(writer.write(name, lambda lines=lines: iter(lines)) for name, lines in large.items()))
+    assert len(writer) == 3
+    reading = asyncio.create_task(asyncio.to_thread(_all_of_pipe, ours))
+    await asyncio.gather(*(writer.write(name, lambda lines=lines: iter(lines)) for name, lines in large.items()))
+    assert len(writer) == 0
+    writer.close()
+    os.close(theirs)
+    assert await asyncio.wait_for(reading, 5) == b"".join(line for lines in large.values() for line in lines)
+
+
+async def test_a_line_that_was_broken_off_is_ended_before_another_begins():
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    writer = StreamWriter(theirs)
+    long, short = b"a" * 100_000 + b"\n", b"b\n"
+    with pytest.raises(BlockingIOError):
+        await writer.write("long", lambda: iter([long]))
+    with pytest.raises(BlockingIOError):
+        await writer.write("short", lambda: iter([short]))
+    read = os.read(ours, 1 << 20)
+    await writer.write("short", lambda: iter([short]))
+    await writer.write("long", lambda: iter([long]))
+    writer.close()
+    os.close(theirs)
+    assert read + _all_of_pipe(ours) == long + short
+
+
+def _all_of_pipe(fd: int) -> bytes:
+    with open(fd, "rb") as stream:
+        return stream.read()
