@@ -14,6 +14,8 @@ MANIFEST := --manifest-path native/Cargo.toml --locked
 NATIVE := $(shell find native -name target -prune -o -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 # PyO3 asks the interpreter it builds for; the tests of the crate link against it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+# Where it is set (images of containers like to), each of the many processes of the tests would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup tools demo test check bench soak lock clean
 
