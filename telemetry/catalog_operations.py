@@ -24,6 +24,8 @@ class CatalogOperations:
     service's operations are then learned.
     """
 
+    keeps_context = True
+
     def __init__(self, settings: OperationsSettings, catalog: Catalog) -> None:
         self._settings = settings
         self._catalog = catalog

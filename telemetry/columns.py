@@ -25,7 +25,10 @@ class Columns:
 
     def values(self, name: str) -> pl.Series:
         """Give a dictionary column with its values in place."""
-        return self.dictionaries[name].gather(self.rows[name]).alias(name)
+        values = self.dictionaries[name]
+        if values.is_empty():
+            return pl.Series(name, [None], dtype=values.dtype).new_from_index(0, len(self.rows))
+        return values.gather(self.rows[name]).alias(name)
 
 
 def split(batch: RecordBatch) -> Columns:

@@ -10,33 +10,28 @@ from telemetry.batch import SCHEMAS, Template
 from telemetry.catalog_operations import CatalogOperations
 from telemetry.config import Settings
 from telemetry.config.metrics import metrics_of
-from telemetry.dead_letters import DeadLetters
-from telemetry.delivery import Delivery, Terms, terms_of
 from telemetry.discovery import processors
-from telemetry.edges import EdgeHandler
 from telemetry.explain import Explainer, course_of
 from telemetry.expressions import compile  # noqa: A004 - the verb of that room
 from telemetry.handlers import Outfit
-from telemetry.mesh_api import EdgeWork
+from telemetry.mesh_api import EdgeWork, edge_memory
+from telemetry.outfits import outfits
 from telemetry.parts import Parts
 from telemetry.pipeline import Pipeline, Wanted
-from telemetry.plugin import Adapter, Processor
+from telemetry.plugin import Processor
 from telemetry.processors.contexts import Contexts, peer_columns
+from telemetry.processors.edge_memory import EdgeMemory
 from telemetry.processors.endings import Outcome
-from telemetry.processors.hops import Hops
+from telemetry.processors.hops import Hops, Reader
 from telemetry.processors.normalise import Normalise
 from telemetry.processors.outcome import KNOWN, Override
 from telemetry.processors.read_headers import to_read
 from telemetry.processors.redaction import Redaction
 from telemetry.processors.signals import Signals
 from telemetry.processors.spans import Spans
-from telemetry.rules import everything
 from telemetry.rules.rules import Rules
 
 __all__ = ["Composition"]
-
-EDGES = "edges"
-"""The handler of that name is built in."""
 
 # Exemplars and edges show these, whatever the labels do.
 _SHOWN_BESIDES = frozenset({"trace.id", "trace.span_id", "source.principal", "destination.principal"})
@@ -60,18 +55,16 @@ class Composition:
         self._settings = settings
         self.tapped = frozenset(tapped)
         self._parts: Parts = Parts(before._parts if before else None)
-        self._rules = Rules(settings.rules, settings.probes)
+        self._rules = Rules(settings.rules, settings.probes, keep=self._parts.part)
         self._contexts = self._made_contexts("contexts")
         self._redaction = self._made_redaction()
-        self._metrics = metrics_of(settings.standard_metrics, settings.metrics, settings.probes)
-        self._signals: Signals = self._parts.part("signals", None, self._new_signals)
+        self._signals: Signals = self._made_signals(before._signals if before else None)
+        # Hops and spans look at the same of an entry.
+        self._reader = self._parts.part("reader", None, Reader)
         self._hops = self._made_hops()
         self._spans = self._made_spans()
         self._edges = self._made_edges()
-        self.outfits: Mapping[str, Outfit] = {
-            **{name: self._outfit(name) for name in settings.handlers},
-            **({EDGES: self._edges_outfit()} if settings.edges.enabled else {}),
-        }
+        self.outfits: Mapping[str, Outfit] = outfits(assembly, settings, self._rules, self._parts)
         self.pipeline = self._pipeline()
         self.explainer = self._parts.part("explainer", self._explained(), self._new_explainer)
         self._parts.settle()
@@ -79,10 +72,6 @@ class Composition:
     def watched(self, tapped: Collection[Template]) -> "Composition":
         """Give the same configuration, making what is tapped now besides what it makes for its handlers."""
         return Composition(self._assembly, self._settings, self, tapped)
-
-    def begin(self) -> None:
-        """Make what goes on from the configuration before do as this one says: nothing can fail any more."""
-        self._signals.use(self._metrics)
 
     def measure(self) -> None:
         """Bring the gauges of these parts up to date."""
@@ -118,56 +107,12 @@ class Composition:
             retained, edges, *(self._rules.templates_for(name, one.accepts) for name, one in handlers)
         )
 
-    def _outfit(self, name: str) -> Outfit:
-        handler = self._settings.handlers[name]
-        terms = terms_of(handler.delivery, self._settings.journal.on_full)
-        templates = self._rules.templates_for(name, handler.accepts)
-        select, letters = self._rules.select_for(name, handler.accepts), self._letters(name)
-
-        def deliver(adapter: Adapter) -> Delivery:
-            journal, metrics = self._assembly.journal, self._assembly.metrics
-            return Delivery(
-                name,
-                adapter,
-                journal,
-                metrics,
-                terms,
-                templates=templates,
-                select=select,
-                dead_letters=letters,
-                secrets=handler.secrets(),
-            )
-
-        secrets = handler.secrets()
-        return Outfit(handler.adapter_settings(), handler.make, deliver, templates, terms, select, letters, secrets)
-
-    def _edges_outfit(self) -> Outfit:
-        """Give the built-in handler, which keeps edges for those who ask the API."""
-        store, journal, metrics = self._assembly.edges, self._assembly.journal, self._assembly.metrics
-        terms = Terms(on_full=self._settings.journal.on_full)
-        templates = EdgeHandler.accepts
-
-        def deliver(adapter: Adapter) -> Delivery:
-            return Delivery(EDGES, adapter, journal, metrics, terms)
-
-        return Outfit(None, lambda: EdgeHandler(store), deliver, templates, terms, everything, None)
-
-    def _letters(self, name: str) -> DeadLetters | None:
-        settings = self._settings.dead_letters
-        folder = settings.folder(self._settings.journal.path)
-        if folder is None:
-            return None
-        made_of = (folder, settings.max_bytes)
-        make = partial(DeadLetters, folder, name, self._assembly.metrics, max_bytes=settings.max_bytes)
-        return self._parts.part(f"dead letters of {name}", made_of, make)
-
     def _pipeline(self) -> Pipeline:
         # Spans carry their entry's attributes, hops some of them: what is redacted among these, too.
         carriers = {Template.LOGENTRY, Template.TRACESPAN, Template.HOP}
         entries = not self._templates.isdisjoint(carriers) or self._labels_tell()
         steps = list(self._processors(entries=entries))
-        # The signals take the new metrics only when this pipeline begins.
-        read = {name for each in (*steps, self._new_signals()) for name in each.reads}
+        read = {name for each in steps for name in each.reads}
         return Pipeline(
             Normalise(self._contexts, SCHEMAS[Template.LOGENTRY] if entries else read, self._overrides()),
             steps,
@@ -204,12 +149,18 @@ class Composition:
 
     def _labels_tell(self) -> bool:
         """Whether metrics show what redaction may have to conceal, or are made of operations."""
-        signals, redaction = self._new_signals(), self._settings.redaction
-        shown = signals.shows | _SHOWN_BESIDES
-        return "request.operation" in signals.reads or not shown.isdisjoint(redaction.concealed_attributes())
+        shown, concealed = self._signals.shows | _SHOWN_BESIDES, self._settings.redaction.concealed_attributes()
+        return "request.operation" in self._signals.reads or not shown.isdisjoint(concealed)
 
-    def _new_signals(self) -> Signals:
-        return Signals(seed=self._assembly.seed, started_ns=self._assembly.started_ns, metrics=self._metrics)
+    def _made_signals(self, before: Signals | None) -> Signals:
+        made_of = (self._settings.standard_metrics, self._settings.metrics, self._settings.probes)
+        seed, started_ns = self._assembly.seed, self._assembly.started_ns
+        # A chunk may be on its way through the pipeline before: whose signals must not change meanwhile.
+        return self._parts.part(
+            "signals",
+            made_of,
+            lambda: Signals(seed=seed, started_ns=started_ns, metrics=metrics_of(*made_of), before=before),
+        )
 
     def _overrides(self) -> list[Override]:
         return [(compile(rule.match, KNOWN).expression, Outcome(rule.outcome)) for rule in self._settings.outcomes]
@@ -220,15 +171,23 @@ class Composition:
             return None
         # The same seed for the same series, whoever makes them.
         seed, started_ns = self._assembly.seed, self._assembly.started_ns
-        return self._parts.part("hops", settings, lambda: Hops(settings, seed=seed, started_ns=started_ns))
+        make = partial(Hops, settings, seed=seed, started_ns=started_ns, reader=self._reader, whole=False)
+        hops: Hops = self._parts.part("hops", settings, make)
+        if Template.HOP in self._templates:
+            # For good: whatever else was configured once, it costs a little and harms nobody.
+            hops.be_whole()
+        return hops
 
     def _made_edges(self) -> EdgeWork | None:
         settings, assembly = self._settings.edges, self._assembly
         if not settings.enabled:
             return None
         headroom = assembly.envoys.breakers if assembly.envoys else None
+        memory: EdgeMemory | None = None
+        if settings.events.enabled:
+            memory = self._parts.part("edge memory", None, partial(edge_memory, assembly.edges, settings))
         # Made by a reload, they begin then: intervals from our start on would be filled with what comes now.
-        make = partial(EdgeWork, seed=assembly.seed, started_ns=time.time_ns(), headroom=headroom)
+        make = partial(EdgeWork, seed=assembly.seed, started_ns=time.time_ns(), headroom=headroom, memory=memory)
         catalog = assembly.registers.catalog
         return self._parts.part("edges", settings, lambda: make(settings, assembly.edges, catalog))
 
@@ -236,7 +195,7 @@ class Composition:
         settings = self._settings.traces
         if Template.TRACESPAN not in self._templates:
             return None
-        return self._parts.part("spans", settings, lambda: Spans(settings, settings.matches()))
+        return self._parts.part("spans", settings, lambda: Spans(settings, settings.matches(), reader=self._reader))
 
     def _made_redaction(self) -> Redaction | None:
         settings = self._settings.redaction

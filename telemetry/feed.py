@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Generic, Protocol, Self, TypeVar
 
 from prometheus_client import Counter
@@ -71,7 +72,7 @@ class Feed(Generic[AnyWork]):
         """Hand on what has become due by then, pipeline.END_NS for all that is held."""
         async with self._order:
             batches: list[Batch] = []
-            for work in (self._leavings, lambda: self._work.flush(now_ns)):
+            for work in self._due(now_ns):
                 with boundary() as outcome:
                     batches += await self._call(work)
                 if outcome.error is not None:
@@ -81,6 +82,8 @@ class Feed(Generic[AnyWork]):
 
     def use(self, work: AnyWork) -> None:
         """Let the next chunk go through this; what the old one's own parts hold comes with a flush.
+
+        A chunk that is on its way stays with the old one; both have the same thread, so never run at the same time.
 
         Never waits: a journal that is full must not hold up the reload that may free it.
         """
@@ -108,9 +111,10 @@ class Feed(Generic[AnyWork]):
         if self._appending is not None:
             await asyncio.shield(self._appending)
 
-    def _leavings(self) -> list[Batch]:
+    def _due(self, now_ns: int) -> list[Callable[[], list[Batch]]]:
+        """Give the calls that hand on what the retired ones leave, and what has become due."""
         retired, self._retired = self._retired, []
-        return [batch for old, new in retired for batch in old.retire(new)]
+        return [*(partial(old.retire, new) for old, new in retired), partial(self._work.flush, now_ns)]
 
     async def _process(self, chunk: Chunk) -> list[Batch]:
         batches, error = await self._attempt(chunk)
@@ -128,7 +132,7 @@ class Feed(Generic[AnyWork]):
 
     async def _attempt(self, chunk: Chunk) -> tuple[list[Batch], Exception | None]:
         with boundary() as outcome:
-            return await self._call(lambda: self._work.run(chunk)), None
+            return await self._call(partial(self._work.run, chunk)), None
         return [], outcome.error
 
     async def _call(self, work: Callable[[], Iterable[Batch]]) -> list[Batch]:

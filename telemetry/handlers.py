@@ -107,10 +107,10 @@ class Handlers:
         for name, one in self._running.items():
             await _leave(name, one.adapter)
 
-    async def delivered(self) -> None:
-        """Wait until nothing is pending anywhere."""
+    async def delivered(self, *, unless_failing: bool) -> None:
+        """Wait until nothing is pending anywhere; or where it is only at sinks that fail, if that is enough."""
         for delivery in self.deliveries:
-            await delivery.delivered()
+            await delivery.delivered(unless_failing=unless_failing)
 
     def _start(self, name: str, outfit: Outfit, adapter: Adapter, stack: AsyncExitStack) -> None:
         delivery = outfit.deliver(adapter)

@@ -87,7 +87,7 @@ class JsonLines:
         """Give the pieces of any frame's rows; `number` comes first of the columns that don't repeat."""
         # Spans of one batch come from entries of several, in each of which a key means another context.
         keyed = "context.key" in rows.columns and "span.id" not in rows.columns
-        rows = rows.select(_known(rows))
+        rows = rows[_known(rows)]
         shared = [name for name in rows.columns if keyed and name in SHARED]
         others = rows.drop(shared)
         repeating = self._repeats(others)
@@ -99,7 +99,7 @@ class JsonLines:
         if repeating:
             same = rows.select(repeating)
             columns.append(_distinct(same, same, self._remembered(same)))
-        return zip(*columns, members_of(own, "\n"), strict=True)
+        return zip(*columns, members_of(own), [b"\n"] * len(rows), strict=True)
 
     def _remembered(self, rows: pl.DataFrame) -> dict[int, bytes]:
         """Give what is known of rows of these columns, by their hash; bounded."""
@@ -127,7 +127,7 @@ def _known(rows: pl.DataFrame) -> list[str]:
 
 def _presentable(rows: pl.DataFrame) -> pl.DataFrame:
     """Give the rows with times as text and durations as seconds."""
-    times = [pl.col(name).dt.strftime(_RFC_3339) for name, dtype in rows.schema.items() if dtype == TIMESTAMP]
+    times = [_rfc_3339(column) for column in rows.iter_columns() if column.dtype == TIMESTAMP]
     # Not Polars' division: it multiplies by 1e-9, and 0.01529 comes out as 0.015290000000000002.
     durations = [
         pl.Series(column.name, column.to_physical().cast(pl.Float64).to_numpy() / 1e9, nan_to_null=True)
@@ -135,6 +135,15 @@ def _presentable(rows: pl.DataFrame) -> pl.DataFrame:
         if column.dtype == pl.Duration
     ]
     return rows.with_columns(*times, *durations)
+
+
+def _rfc_3339(times: pl.Series) -> pl.Series:
+    """Give times as text: each distinct one written once where, by a sample, they repeat."""
+    sample = times.head(_SAMPLE_ROWS)
+    if sample.n_unique() * _REPEATS > len(sample):
+        return times.dt.strftime(_RFC_3339)
+    distinct = times.unique()
+    return times.replace_strict(distinct, distinct.dt.strftime(_RFC_3339), return_dtype=pl.String)
 
 
 def safe(text: bytes) -> bytes:
@@ -155,10 +164,13 @@ def _repeating(rows: pl.DataFrame) -> list[str]:
 
 def _distinct(key: pl.DataFrame, rows: pl.DataFrame, known: dict[int, bytes]) -> list[bytes]:
     """Give each row's members with a comma behind each, encoded once for each key; `known` by hash, and added to."""
-    hashes, firsts, codes = np.unique(key.hash_rows(_SEED).to_numpy(), return_index=True, return_inverse=True)
+    hashes, codes = np.unique(key.hash_rows(_SEED).to_numpy(), return_inverse=True)
+    # A row for each key; NumPy's return_index would sort twice as long.
+    row_of_key = np.empty(len(hashes), np.int64)
+    row_of_key[codes] = np.arange(len(codes))
     keys = hashes.tolist()
     if unknown := [at for at, one in enumerate(keys) if one not in known]:
-        members = members_of(rows[firsts[unknown]])
+        members = members_of(rows[row_of_key[unknown]])
         known.update(
             (keys[at], one[:-1] + b"," if len(one) > 1 else b"") for at, one in zip(unknown, members, strict=True)
         )
@@ -166,8 +178,8 @@ def _distinct(key: pl.DataFrame, rows: pl.DataFrame, known: dict[int, bytes]) ->
     return [texts[code] for code in codes.tolist()]
 
 
-def members_of(rows: pl.DataFrame, end: str = "") -> list[bytes]:
-    """Give each row as an object of JSON without its opening brace, and `end`; what is null is left out."""
+def members_of(rows: pl.DataFrame) -> list[bytes]:
+    """Give each row as an object of JSON without its opening brace; what is null is left out."""
     rows = _presentable(rows)
     optional = [column.name for column in rows.iter_columns() if column.null_count()]
     always = [name for name in rows.columns if name not in optional]
@@ -176,7 +188,7 @@ def members_of(rows: pl.DataFrame, end: str = "") -> list[bytes]:
         first = pl.concat_str(first.str.strip_suffix("}"), *map(_optional, optional), pl.lit("}"))
         # Nothing stands before the comma of the first one that is there.
         first = first if always else first.str.strip_prefix(",")
-    members = rows.select((first + end if end else first).cast(pl.Binary)).to_series().to_list()
+    members = rows.select(first.cast(pl.Binary)).to_series().to_list()
     together = b"".join(members)
     return members if together.isascii() and b"\x7f" not in together else [safe(one) for one in members]
 

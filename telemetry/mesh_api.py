@@ -1,6 +1,7 @@
 """What understands the mesh, put together: the store of edges, the processors that feed it, the routes that ask it."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from operator import attrgetter
 
 from fastapi import APIRouter
@@ -17,12 +18,12 @@ from telemetry.http.services import services_router
 from telemetry.http.signals import signals_router
 from telemetry.plugin import Processor
 from telemetry.processors.edge_events import EdgeEvents
-from telemetry.processors.edge_memory import Before, Remembered
+from telemetry.processors.edge_memory import Before, EdgeMemory, Remembered
 from telemetry.processors.edges import Edges, Targets
 from telemetry.saturation import Headroom, SaturationGauges
 from telemetry.selfmetrics import SelfMetrics
 
-__all__ = ["EdgeWork", "edge_store", "mesh_routers"]
+__all__ = ["EdgeWork", "edge_memory", "edge_store", "mesh_routers"]
 
 
 def edge_store(settings: EdgeSettings) -> EdgeStore:
@@ -33,10 +34,18 @@ def edge_store(settings: EdgeSettings) -> EdgeStore:
     return EdgeStore(settings.path, retention, max_edges=settings.max_kept_edges)
 
 
+def edge_memory(store: EdgeStore, settings: EdgeSettings) -> EdgeMemory:
+    """Make what remembers edges, for as long as somebody tells of new ones; what the store knows is no news.
+
+    Made before the store is entered or after.
+    """
+    return EdgeMemory(partial(_before, store), limit=settings.max_kept_edges)
+
+
 class EdgeWork:
     """The processors of edges, in their order: behind those that make HOP rows and istio_requests_total.
 
-    Made before the store is entered or after; what the store knows is no news.
+    Without a memory nothing is told of what is new.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class EdgeWork:
         seed: int,
         started_ns: int,
         headroom: Headroom | None = None,
+        memory: EdgeMemory | None = None,
     ) -> None:
         mesh = Mesh(store, catalog)
         self._store = store
@@ -59,18 +69,15 @@ class EdgeWork:
             targets=_targets(catalog),
         )
         self._gauges = SaturationGauges(mesh.capacity, seed=seed, headroom=headroom)
-        self._events = EdgeEvents(
-            lambda: Before(store.created_ns, _known(store)),
-            warm_up_s=settings.events.warm_up_s,
-            vanish_after_s=settings.events.vanish_after_s,
-            limit=settings.max_kept_edges,
-        )
-        self._tells = settings.events.enabled
+        self._events: EdgeEvents | None = None
+        if memory is not None:
+            told = settings.events
+            self._events = EdgeEvents(memory, warm_up_s=told.warm_up_s, vanish_after_s=told.vanish_after_s)
 
     @property
     def processors(self) -> Sequence[Processor]:
         """Give them."""
-        return (self._edges, self._gauges, self._events) if self._tells else (self._edges, self._gauges)
+        return (self._edges, self._gauges, self._events) if self._events else (self._edges, self._gauges)
 
     def measure(self, metrics: SelfMetrics) -> None:
         """Bring our own metrics of edges up to date."""
@@ -81,7 +88,8 @@ class EdgeWork:
         metrics.raise_to(metrics.edges_folded.labels("store"), counts["folded"] + counts["forgotten"])
         for reason in ("expired", "full", "damaged", "duplicate"):
             metrics.raise_to(metrics.edges_discarded.labels(reason), counts[reason])
-        metrics.raise_to(metrics.edge_events_dropped, self._events.dropped)
+        if self._events:
+            metrics.raise_to(metrics.edge_events_dropped, self._events.dropped)
 
 
 def mesh_routers(mesh: Mesh) -> list[APIRouter]:
@@ -98,6 +106,10 @@ def _targets(catalog: Catalog) -> Targets:
         return [seconds * 1000 for _, seconds in latency.targets] if latency else []
 
     return targets
+
+
+def _before(store: EdgeStore) -> Before:
+    return Before(store.created_ns, _known(store))
 
 
 def _known(store: EdgeStore) -> Iterator[tuple[tuple[str | None, ...], Remembered]]:

@@ -9,7 +9,7 @@ from telemetry.batch import Batch, Template
 from telemetry.boundary import Failures, boundary
 from telemetry.columns import Columns, split
 from telemetry.plugin import Processor
-from telemetry.processors.normalise import Normalise
+from telemetry.processors.normalise import BY_CONTEXT, Normalise
 from telemetry.receivers.coalesce import Chunk
 from telemetry.selfmetrics import SelfMetrics
 
@@ -34,6 +34,9 @@ class Pipeline:
 
     A processor that fails costs its own work only: the batch goes on without it, and is counted. One that has
     `fails_closed`, as redaction has, takes its batch with it.
+
+    Batch.by_context holds for what a processor changes only where it has `keeps_context`: it writes no column that
+    follows from context.key, or each value of it by itself.
 
     What nobody wants (`templates`: what the handlers accept) is dropped at the end, uncounted: it was never offered.
     `numbers` gives batches their sequence: who takes another's place goes on with the other's.
@@ -68,7 +71,7 @@ class Pipeline:
             return []
         with self._metrics.stage("normalise"):
             rows = self._normalise.rows(columns, chunk.distinct, chunk.received_ns)
-        first = Batch(Template.LOGENTRY, rows, self._receiver, self._epoch, 0)
+        first = Batch(Template.LOGENTRY, rows, self._receiver, self._epoch, 0, by_context=BY_CONTEXT)
         return self._number(self._through([first]))
 
     def flush(self, now_ns: int) -> list[Batch]:
@@ -88,7 +91,7 @@ class Pipeline:
 
     def _flushed(self, processor: Processor, now_ns: int) -> list[Batch]:
         with boundary() as outcome:
-            return list(processor.flush(now_ns))
+            return [_unsure(batch) for batch in processor.flush(now_ns)]
         self._failed(processor, outcome.error, 0)
         return []
 
@@ -123,7 +126,7 @@ class Pipeline:
         To run it again, with less, would have those before it and itself take the same rows twice.
         """
         with boundary() as outcome:
-            return list(processor.process(batch))
+            return [one if _keeps(processor, batch, one) else _unsure(one) for one in processor.process(batch)]
         self._failed(processor, outcome.error, len(batch.rows))
         # What conceals must not be passed by.
         return () if getattr(processor, "fails_closed", False) else (batch,)
@@ -142,3 +145,14 @@ class Pipeline:
         for batch in batches:
             if batch.template in self._templates and len(batch.rows):
                 yield replace(batch, sequence=next(self._numbers))
+
+
+def _keeps(processor: Processor, batch: Batch, result: Batch) -> bool:
+    """Whether what follows from context.key in the batch does so in its successor."""
+    successor = getattr(processor, "keeps_context", False) and result.template is batch.template
+    return successor or result.rows is batch.rows
+
+
+def _unsure(batch: Batch) -> Batch:
+    """Give the batch without the promise that came with the one that it was made of."""
+    return replace(batch, by_context=frozenset()) if batch.by_context else batch

@@ -1,7 +1,6 @@
 """Lifetimes: start, reload, drain, stop."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -15,7 +14,9 @@ from telemetry.assembly import Assembly
 from telemetry.boundary import boundary
 from telemetry.composition import Composition
 from telemetry.config import Settings, load
+from telemetry.config.settings import LogSettings
 from telemetry.delivery import Delivery
+from telemetry.drain import Drain
 from telemetry.feed import Feed
 from telemetry.handlers import Handlers
 from telemetry.http.app import create_app
@@ -25,19 +26,23 @@ from telemetry.http.pipelines import pipelines_router
 from telemetry.http.reload import reload_router
 from telemetry.http.server import HttpServer
 from telemetry.http.tap import tap_router
-from telemetry.pipeline import END_NS
 from telemetry.plugin import Adapter
 from telemetry.reload import Reloading
 from telemetry.selfmetrics import SelfMetrics
 from telemetry.tapping import Taps
 
-__all__ = ["Service", "serve"]
+__all__ = ["Service", "UseLog", "leave_log"]
 
 log = structlog.get_logger(__name__)
 
 _TICK_S = 1.0
-# How long streams may go on after our goodbye: Envoy's default flush interval, so that what it has buffered comes.
-_STREAM_GRACE_S = 1.0
+
+UseLog = Callable[[LogSettings], None]
+"""Has what is logged from now on logged as these settings say."""
+
+
+def leave_log(_: LogSettings) -> None:
+    """Leave logging to the program that we run in."""
 
 
 class Service:
@@ -45,11 +50,18 @@ class Service:
 
     Entering raises StartError when an address is taken or a file can't be read. `failed` completes when a part of the
     program ended that must not. With `path`, the file the settings are from, it takes changes of it while it runs;
-    `read` reads the file.
+    `read` reads the file, and `use_log` takes its changes of `log`.
     """
 
-    def __init__(self, settings: Settings, path: Path | None = None, read: Callable[[Path], Settings] = load) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        path: Path | None = None,
+        read: Callable[[Path], Settings] = load,
+        use_log: UseLog = leave_log,
+    ) -> None:
         self._settings = settings
+        self._use_log = use_log
         self._assembly = Assembly(settings)
         self._composition = Composition(self._assembly, settings)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -88,6 +100,13 @@ class Service:
         own = {} if self._state == "ready" else {"service": self._state}
         return own | dict(self._assembly.not_ready())
 
+    def warnings(self) -> dict[str, str]:
+        """Give what does not work and keeps nothing else from its work, by part: sinks that have never taken anything.
+
+        Not ready we are not for that: Envoys that could not connect would lose what the journal keeps for the sink.
+        """
+        return {f"handler {one.name}": one.unreachable for one in self.deliveries if one.unreachable}
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._assembly)
@@ -102,7 +121,8 @@ class Service:
             stack.push_async_callback(self._http.stop)
             stack.push_async_callback(self._drain)
             self._feeding = [self._spawn(feed.run()) for feed in self._feeds]
-            for work in (self._tick(), self._keep_registers(), self._watch(), self._follow_taps()):
+            ticking = [self._tick(feed) for feed in self._feeds]
+            for work in (*ticking, self._keep_account(), self._keep_registers(), self._watch(), self._follow_taps()):
                 self._spawn(work)
             await self._receiver.start()
             await self._http.start()
@@ -127,10 +147,12 @@ class Service:
         async with self._one_change:
             composition = Composition(self._assembly, settings, self._composition, self._composition.tapped)
             prepared = await self._handlers.prepare(composition.outfits)
-            composition.begin()
             self._feed.use(composition.pipeline)
-            await self._handlers.apply(prepared)
             self._composition = composition
+            await self._handlers.apply(prepared)
+            if settings.log != self._settings.log:
+                self._use_log(settings.log)
+            self._settings = settings
 
     def _app(self) -> FastAPI:
         routers = [
@@ -143,7 +165,7 @@ class Service:
             tap_router(self._taps),
             *self._assembly.mesh_routers(),
         ]
-        return create_app(routers=routers, ready=self.not_ready)
+        return create_app(routers=routers, ready=self.not_ready, warnings=self.warnings)
 
     def _adapters(self) -> dict[str, Adapter]:
         self._account()
@@ -174,11 +196,15 @@ class Service:
                 if outcome.error is not None:
                     log.error("what is tapped can't be made", exc_info=outcome.error)
 
-    async def _tick(self) -> None:
+    async def _tick(self, feed: Feed[Any]) -> None:
+        """Flush a feed now and then; each has its own tick, as its append may wait for long."""
         while True:
             await asyncio.sleep(_TICK_S)
-            for feed in self._feeds:
-                await feed.flush(time.time_ns())
+            await feed.flush(time.time_ns())
+
+    async def _keep_account(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
             self._account()
 
     def _account(self) -> None:
@@ -201,29 +227,11 @@ class Service:
         self.failed.set_exception(RuntimeError(f"{task.get_coro()} has ended: {error!r}"))
 
     async def _drain(self) -> None:
-        """Stop reading, finish what was read, deliver it: within the deadline, or say what is left."""
         self._state = "draining"
+        durable = self._settings.journal.path is not None
+        drain = Drain(self._assembly, self._receiver, self._feeds, self._feeding, self._handlers, durable)
         try:
-            async with asyncio.timeout(self._settings.shutdown.deadline_s):
-                with boundary() as outcome:
-                    await self._receiver.stop(_STREAM_GRACE_S)
-                    self._assembly.close_receivers()
-                    await asyncio.gather(*self._feeding)
-                    for feed in self._feeds:
-                        await feed.flush(END_NS)
-                if outcome.error is not None:
-                    log.error("not everything that was read could be processed", exc_info=outcome.error)
-                await self._handlers.delivered()
-        except TimeoutError:
-            entries = self._assembly.coalescer.pending_entries + self._feed.entries_in_hand
-            self.metrics.rejected.labels("shutdown").inc(entries)
-            durable = self._settings.journal.path is not None
-            log.warning(
-                "not everything was delivered in time; "
-                + ("the journal keeps the rows for the next start" if durable else "raise shutdown.deadline"),
-                entries=entries,
-                rows={delivery.name: delivery.account().pending for delivery in self.deliveries},
-            )
+            await drain.run(self._settings.shutdown.deadline_s)
         finally:
             self._taps.close()
             for task in self._tasks:
@@ -231,23 +239,3 @@ class Service:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._account()
             log.info("stopped", **{delivery.name: str(delivery.account()) for delivery in self.deliveries})
-
-
-async def serve(settings: Settings, path: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT, then drain; SIGHUP reads the file again.
-
-    Raises StartError when it can't start, and whatever broke it later.
-    """
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with Service(settings, path) as service:
-        # Without a file there is nothing to read; the default would end us.
-        loop.add_signal_handler(signal.SIGHUP, service.reloading.hang_up if service.reloading else lambda: None)
-        stopped = asyncio.ensure_future(stop.wait())
-        waiting: list[asyncio.Future[Any]] = [stopped, service.failed]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-    if service.failed.done():
-        service.failed.result()

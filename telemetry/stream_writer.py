@@ -1,5 +1,6 @@
 """Writes to a file descriptor that may hang, in a thread of its own: whole, once, and in order."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -14,12 +15,16 @@ __all__ = ["StreamWriter"]
 class _Job:
     """One thing to write, and how far that has come."""
 
-    def __init__(self, name: Hashable, make: Callable[[], Iterator[bytes]]) -> None:
-        self.name = name
+    def __init__(self, make: Callable[[], Iterator[bytes]]) -> None:
         self._make = make
         self._pieces: Iterator[bytes] | None = None
         self._rest = memoryview(b"")
         self.done: Future[None] = Future()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last try ended with an error."""
+        return self.done.done() and self.done.exception() is not None
 
     def run(self, fd: int) -> None:
         """Write what is left of it. Raises OSError; called again, it goes on at the byte where it was."""
@@ -35,52 +40,67 @@ class _Job:
 
 
 class StreamWriter:
-    """Begins its thread with the first write; the thread is a daemon, so a reader that hangs can't keep us alive."""
+    """Begins its thread with the first write; the thread is a daemon, so a reader that hangs can't keep us alive.
+
+    Holds no more than what somebody waits for, or gave up on and will ask for again.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._last: _Job | None = None
+        self._jobs: dict[Hashable, _Job] = {}
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._broken_off: _Job | None = None
         self._thread: threading.Thread | None = None
 
-    def write(self, name: Hashable, make: Callable[[], Iterator[bytes]]) -> "Future[None]":
-        """Write the pieces that `make` gives; the future fails with OSError.
+    def __len__(self) -> int:
+        """How many things are to be written, or are written and nobody knows it yet."""
+        return len(self._jobs)
 
-        Asked again by the same name as the last time, it goes on with that: what hung, what failed, what is done since.
+    async def write(self, name: Hashable, make: Callable[[], Iterator[bytes]]) -> None:
+        """Write the pieces that `make` gives. Raises OSError.
+
+        Asked again by the same name after an error or a cancellation, it goes on with that: what hung, what failed,
+        what is done since. Several may be asked for at once, each under its name.
         """
-        job = self._last
-        if job is None or job.name != name:
-            job = _Job(name, make)
-        elif not job.done.done():
-            return _view(job)
-        elif job.done.exception() is None:
-            self._last = None
-            return job.done
-        job.done = Future()
-        self._last = job
-        self._start()
-        self._jobs.put(job)
-        return _view(job)
+        job = self._jobs.get(name)
+        if job is None:
+            job = self._jobs[name] = _Job(make)
+            self._put(job)
+        elif job.failed:
+            job.done = Future()
+            self._put(job)
+        await asyncio.wrap_future(_view(job))
+        # Whoever is cancelled does not come here, and will ask again.
+        self._jobs.pop(name, None)
 
     def close(self) -> None:
         """Write nothing more after what is being written."""
         if self._thread is not None:
-            self._jobs.put(None)
+            self._queue.put(None)
             self._thread = None
 
-    def _start(self) -> None:
+    def _put(self, job: _Job) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
             self._thread.start()
+        self._queue.put(job)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._queue.get()) is not None:
             with boundary() as outcome:
-                job.run(self._fd)
+                self._write(job)
             if outcome.error is None:
                 job.done.set_result(None)
             else:
                 job.done.set_exception(outcome.error)
+
+    def _write(self, job: _Job) -> None:
+        """Write it, first what was broken off before: a line that was begun is ended before the next one begins."""
+        if self._broken_off is not None:
+            self._broken_off.run(self._fd)
+        self._broken_off = job
+        job.run(self._fd)
+        self._broken_off = None
 
 
 def _view(job: _Job) -> "Future[None]":

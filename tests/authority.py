@@ -22,14 +22,14 @@ class Authority:
         self.ca = self._sign(self.name, self.key, x509.BasicConstraints(ca=True, path_length=None))
         self.write("ca", self.ca, self.key)
 
-    def issue(self, name: str, valid_for: timedelta = timedelta(hours=1)) -> None:
+    def issue(self, name: str, valid_for: timedelta = timedelta(days=1)) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
         self.write(name, self._sign(subject, key, names, valid_for), key)
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension, valid_for: timedelta = timedelta(hours=1)
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension, valid_for: timedelta = timedelta(days=1)
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())

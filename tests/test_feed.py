@@ -1,6 +1,7 @@
 """In order, into the journal; a failure costs only the sender whose entries can't be processed."""
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from itertools import count
 
@@ -112,3 +113,36 @@ async def test_another_pipeline_takes_over_and_nothing_held_is_lost():
     await fed.feed.flush(0)
     await fed.finish()
     assert await fed.names() == ["left over", "a"]
+
+
+class Slow(Names):
+    """Takes its time over a chunk: until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def run(self, chunk: Chunk) -> list[Batch]:
+        self.begun.set()
+        assert self.go.wait(10)
+        return super().run(chunk)
+
+    def _batch(self, names: list[str]) -> Batch:
+        return super()._batch([f"old {name}" for name in names])
+
+
+async def test_a_chunk_that_is_under_way_stays_with_the_pipeline_that_began_it():
+    old = Slow()
+    fed = Fed(old)
+    await fed.put("a", *["b"] * 999)
+    running = asyncio.create_task(fed.feed.run())
+    await asyncio.to_thread(old.begun.wait, 10)
+    await fed.put("c", *["d"] * 999)
+    fed.feed.use(Names())
+    old.go.set()
+    while fed.coalescer.pending_entries:
+        await asyncio.sleep(0.001)
+    fed.coalescer.close()
+    await asyncio.wait_for(running, 10)
+    names = await fed.names()
+    assert names[:2] + names[1000:1002] == ["old a", "old b", "c", "d"]

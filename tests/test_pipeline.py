@@ -1,22 +1,30 @@
 """A processor that fails costs its own work only; what conceals is never passed by."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+import polars as pl
 import pytest
 from structlog.testing import capture_logs
 
 from telemetry import native
 from telemetry.batch import SCHEMAS, Batch, Template
+from telemetry.catalog import Catalog
+from telemetry.catalog_operations import CatalogOperations
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.resolve import Resolver
 from telemetry.node import node_of
+from telemetry.operations.settings import OperationsSettings
 from telemetry.pipeline import END_NS, Pipeline, Wanted
+from telemetry.processors.concealment import Action
 from telemetry.processors.connections import Connections
 from telemetry.processors.contexts import Contexts
-from telemetry.processors.normalise import Normalise
+from telemetry.processors.normalise import BY_CONTEXT, Normalise
+from telemetry.processors.redaction import Redaction
+from telemetry.processors.redaction_config import RedactionConfig
 from telemetry.receivers.coalesce import Chunk
 from telemetry.selfmetrics import SelfMetrics
-from tests.wire import NOW_NS, connection, message, node
+from tests.wire import NOW_NS, connection, inbound, message, node, outbound, request
 
 
 class Broken:
@@ -50,6 +58,28 @@ class Holding:
 
     def flush(self, now_ns: int) -> Iterable[Batch]:
         return self.held
+
+
+class Renaming:
+    """Calls everything differently, row by row."""
+
+    reads: frozenset[str] = frozenset()
+
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        names = pl.int_range(len(batch.rows), eager=True).cast(pl.String).alias("source.app")
+        yield replace(batch, rows=batch.rows.with_columns(names))
+
+    def flush(self, now_ns: int) -> Iterable[Batch]:
+        return ()
+
+
+class Upper(Renaming):
+    """Writes a column that follows from the key, each value by itself."""
+
+    keeps_context = True
+
+    def process(self, batch: Batch) -> Iterable[Batch]:
+        yield replace(batch, rows=batch.rows.with_columns(pl.col("context.log_name").str.to_uppercase()))
 
 
 def pipeline(metrics: SelfMetrics, *processors) -> Pipeline:
@@ -94,3 +124,29 @@ def test_a_flush_that_fails_costs_nobody_elses(first: bool) -> None:
     one = pipeline(metrics, *others)
     assert one.run(chunk()) == []
     assert [len(batch.rows) for batch in one.flush(END_NS)] == [1]
+
+
+def test_what_follows_from_the_key_is_told_as_long_as_it_does() -> None:
+    told = [batch.by_context for batch in pipeline(SelfMetrics(), Upper()).run(chunk())]
+    assert told == [BY_CONTEXT]
+    changed = pipeline(SelfMetrics(), Renaming())
+    assert [batch.by_context for batch in changed.run(chunk())] == [frozenset()]
+    late = pipeline(SelfMetrics(), Holding())
+    late.run(chunk())
+    assert [batch.by_context for batch in late.flush(END_NS)] == [frozenset()]
+
+
+def test_rows_of_one_key_agree_in_what_is_told_to_follow_from_it() -> None:
+    http = [request(code, path=f"/cards/{code}?key=4111111111111111") for code in (200, 503, 404)]
+    raw = [message(*http, inbound(200), outbound(503), sender=node(name)) for name in ("reviews-v1", "ratings-v1")]
+    raw.append(message(connection(3, stream_id="a"), connection(3, stream_id="b"), sender=node("details-v1")))
+    identifiers, counts = zip(*map(native.inspect, raw), strict=True)
+    several = Chunk(raw, [0, 1, 2], [node_of(one) for one in identifiers], list(counts), NOW_NS)
+    redaction = Redaction(RedactionConfig(deny={"source.principal": Action.MASK, "source.app": Action.DROP}))
+    operations = CatalogOperations(OperationsSettings(), Catalog(None))
+    [batch] = pipeline(SelfMetrics(), Connections(started_ns=0), redaction, operations).run(several)
+    assert batch.by_context == BY_CONTEXT
+    keys = batch.rows["context.key"].n_unique()
+    assert 1 < keys < len(batch.rows)
+    for name in BY_CONTEXT:
+        assert batch.rows.select(pl.struct("context.key", name).n_unique()).item() == keys, name

@@ -129,9 +129,13 @@ class Kafka(AbstractAsyncContextManager["Kafka"]):
                 )
             )
             return await self._deliver(connection, producer, topic, parcels)
-        if isinstance(outcome.error, ExportError):
-            raise outcome.error
-        raise Retry(f"kafka: {topic}: {_said(outcome.error)}") from None
+        try:
+            if isinstance(outcome.error, ExportError):
+                raise outcome.error
+            raise Retry(f"kafka: {topic}: {_said(outcome.error)}") from None
+        finally:
+            # It knows this frame, which knows it: both would keep the batch until the garbage collector comes round.
+            outcome.error = None
 
     async def _deliver(self, connection: Connection, producer: Producer, topic: str, parcels: Parcels) -> _Fate:
         transactional = self._config.transactional_id is not None and parcels.parcels

@@ -12,6 +12,7 @@ from typing import ClassVar, Self, TypeVar
 import structlog
 
 from telemetry.batch import Batch, Template
+from telemetry.boundary import Failures, boundary
 from telemetry.errors import ExportError, Rejected, Retry, StartError
 from telemetry.outgoing.http import HttpPoster
 from telemetry.outgoing.tls import TlsFiles
@@ -65,6 +66,7 @@ class PrometheusRemoteWrite(AbstractAsyncContextManager["PrometheusRemoteWrite"]
         self._written_ns = 0
         self._repeated_ns = clock_ns()
         self._failing = ""
+        self._failures = Failures()
 
     async def __aenter__(self) -> Self:
         config = self._config
@@ -89,11 +91,11 @@ class PrometheusRemoteWrite(AbstractAsyncContextManager["PrometheusRemoteWrite"]
         await asyncio.gather(self._repeating, return_exceptions=True)
         self._repeating = None
         if self._config.interval_s:
-            try:
+            with boundary() as outcome:
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._write()
-            except (ExportError, TimeoutError) as failure:
-                log.error("the last totals could not be written", error=str(failure))
+            if outcome.error is not None:
+                log.error("the last totals could not be written", error=str(outcome.error) or "no answer in time")
         await self._sender.aclose()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -122,26 +124,37 @@ class PrometheusRemoteWrite(AbstractAsyncContextManager["PrometheusRemoteWrite"]
         if self._sender is None:
             raise Retry("remote write: the adapter has not been entered")
         async with self._turn:
-            newest, since_ns = self._sender.newest, 0 if everything else self._written_ns
-            due = await self._in_thread(lambda: self._shelf.due(since_ns, newest=newest))
-            try:
-                await self._send(self._sender, due)
-            except Rejected:
-                # To write the same again would be refused again; what comes next has the totals.
-                self._settle(due)
-                raise
-            self._settle(due)
+            since_ns = 0 if everything else self._written_ns
+            # Once more where the back end is found to know 1.0 only, which has fewer kinds of histograms.
+            while not await self._written(self._sender, since_ns):
+                pass
 
-    async def _send(self, sender: Sender, due: Due) -> None:
+    async def _written(self, sender: Sender, since_ns: int) -> bool:
+        """Write what has changed since then; False when it must be made anew, for an older protocol."""
+        newest = sender.newest
+        due = await self._in_thread(lambda: self._shelf.due(since_ns, newest=newest))
+        try:
+            if not await self._send(sender, due):
+                return False
+        except Rejected:
+            # To write the same again would be refused again; what comes next has the totals.
+            self._settle(due)
+            raise
+        self._settle(due)
+        return True
+
+    async def _send(self, sender: Sender, due: Due) -> bool:
         rejected: Rejected | None = None
         step = self._config.max_samples
         for start in range(0, len(due.series), step):
             try:
-                await sender.send(due.series[start : start + step], due.time_ms)
+                if not await sender.send(due.series[start : start + step], due.time_ms):
+                    return False
             except Rejected as error:
                 rejected = error
         if rejected:
             raise rejected
+        return True
 
     def _settle(self, due: Due) -> None:
         self._shelf.written(due)
@@ -160,14 +173,15 @@ class PrometheusRemoteWrite(AbstractAsyncContextManager["PrometheusRemoteWrite"]
                 self._repeated_ns = now_ns
 
     async def _write_quietly(self, *, everything: bool) -> None:
-        try:
+        """Write; whatever fails is said, and keeps nobody from the next write."""
+        with boundary() as outcome:
             await self._write(everything=everything)
-        except ExportError as error:
-            if str(error) != self._failing:
-                log.warning("a write failed; the next one brings the totals", error=str(error))
-            self._failing = str(error)
-        else:
-            self._failing = ""
+        error = outcome.error
+        if isinstance(error, ExportError) and str(error) != self._failing:
+            log.warning("a write failed; the next one brings the totals", error=str(error))
+        elif error is not None and not isinstance(error, ExportError):
+            self._failures.say("totals could not be written", error)
+        self._failing = str(error) if error is not None else ""
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,6 +1,5 @@
 """Writes rows to standard output: tables for people, lines of JSON or of text for programs."""
 
-import asyncio
 import io
 import os
 import shutil
@@ -82,7 +81,7 @@ class Stdout(AbstractAsyncContextManager["Stdout"]):
             return
         identity = (batch.template, batch.receiver, batch.epoch, batch.sequence, batch.row_numbers.to_numpy().tobytes())
         try:
-            await asyncio.wrap_future(self._writer.write(identity, lambda: self._encoded(batch)))
+            await self._writer.write(identity, lambda: self._encoded(batch))
         except BrokenPipeError:
             raise Retry("stdout: nobody reads it any more; start its reader again, or this service") from None
         except OSError as error:

@@ -3,14 +3,17 @@
 import asyncio
 import signal
 import tempfile
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from telemetry.errors import StartError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["demo"]
 
@@ -38,11 +41,7 @@ def demo(
 
     Exit codes: 0 when the comparison of a bounded run agrees, or Ctrl-C ended an unbounded one; 1 otherwise.
     """
-    from rich.console import Console  # noqa: PLC0415 - other commands start faster without it
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
+    console = _console()
     try:
         # Only this command needs the extra.
         from telemetry.demo.run import Options, run  # noqa: PLC0415
@@ -50,9 +49,7 @@ def demo(
         console.print(f"demo: no module {error.name}; run `pip install 'mesh-telemetry[demo]'`", style="red")
         raise typer.Exit(1) from None
     options = Options(seconds, rate, als_address, http_address, prometheus_address or None)
-    with ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telemetry-demo-")))
-        folder.mkdir(parents=True, exist_ok=True)
+    with _folder(keep) as folder:
         try:
             agreed = asyncio.run(_until_terminated(run(options, folder, console)))
         except StartError as error:
@@ -61,6 +58,22 @@ def demo(
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise typer.Exit(0 if seconds is None else 1) from None
     raise typer.Exit(0 if agreed else 1)
+
+
+def _console() -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - other commands start faster without it
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """Give the folder that was asked for, or one that goes afterwards."""
+    with ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telemetry-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
 
 
 async def _until_terminated(work: Coroutine[None, None, bool]) -> bool:

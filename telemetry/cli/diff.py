@@ -46,26 +46,35 @@ def diff(
         from_ns = moment_ns(from_, time.time_ns())
     except ValueError as error:
         raise _wrong(f"--from {error}") from None
-    from telemetry.cli.diffing import difference, predict  # noqa: PLC0415 - polars takes long: mistakes come first
+    from telemetry.cli.diffing import difference  # noqa: PLC0415 - polars takes long: mistakes come first
 
     before, after = _loaded(old, new)
     found = difference(before, after)
     prediction, why_not = None, ""
-    path = journal or before.journal.path
-    if series and path is None:
-        why_not = "OLD keeps its journal in memory; give --journal FILE, or set journal.path, retention and retain"
-    elif series and path is not None and (found.changes or journal):
-        try:
-            prediction = predict(before, after, path, from_ns=from_ns, max_rows=max_rows, progress=_Progress())
-        except ConfigError as error:
-            raise config_faults(error) from None
-        except StartError as error:
-            if journal:
-                raise _wrong(str(error)) from None
-            why_not = str(error)
+    if series and (found.changes or journal or before.journal.path is None):
+        prediction, why_not = _predicted(before, after, journal, from_ns=from_ns, max_rows=max_rows)
     _show(found, prediction, why_not, as_json=as_json)
     if found.changes:
         raise typer.Exit(_CHANGED)
+
+
+def _predicted(
+    before: "Settings", after: "Settings", journal: Path | None, *, from_ns: int, max_rows: int
+) -> "tuple[Prediction | None, str]":
+    """Predict the series, or say why that can't be done; a journal that was asked for by name must be there."""
+    from telemetry.cli.diffing import predict  # noqa: PLC0415 - as above
+
+    path = journal or before.journal.path
+    if path is None:
+        return None, "OLD keeps its journal in memory; give --journal FILE, or set journal.path, retention and retain"
+    try:
+        return predict(before, after, path, from_ns=from_ns, max_rows=max_rows, progress=_Progress()), ""
+    except ConfigError as error:
+        raise config_faults(error) from None
+    except StartError as error:
+        if journal:
+            raise _wrong(str(error)) from None
+        return None, str(error)
 
 
 def _loaded(old: Path, new: Path) -> "tuple[Settings, Settings]":

@@ -11,6 +11,7 @@ from telemetry.cli.moments import moment_ns
 from telemetry.errors import ConfigError, StartError
 
 if TYPE_CHECKING:
+    from telemetry.cli.replaying import Request
     from telemetry.replay import Replayed
 
 __all__ = ["replay"]
@@ -45,27 +46,38 @@ def replay(
     """
     if bool(from_) is dead_letters:
         raise _wrong("give either --from TIME (the journal's history) or --dead-letters")
-    try:
-        now_ns = time.time_ns()
-        span_ns = (moment_ns(from_, now_ns) if from_ else 0, moment_ns(to, now_ns))
-        limit_s = (now_ns - moment_ns(f"-{give_up_after}", now_ns)) / 1e9 if give_up_after else None
-    except ValueError as error:
-        raise _wrong(f"--from, --to or --give-up-after: {error}") from None
-    from telemetry.cli.replaying import Request, run  # noqa: PLC0415 - polars takes long: mistakes are told before
-    from telemetry.config import load  # noqa: PLC0415 - likewise
+    span_ns, limit_s = _times(from_, to, give_up_after)
+    from telemetry.cli.replaying import Request  # noqa: PLC0415 - polars takes long: mistakes are told before
 
     request = Request(handler, None if dead_letters else span_ns, folder, rules=not no_rules, limit_s=limit_s)
+    result = _replayed(request, config)
+    _show(result, as_json=as_json)
+    if not result.complete:
+        raise typer.Exit(_REFUSED if result.finished else _UNFINISHED)
+
+
+def _times(from_: str, to: str, give_up_after: str) -> tuple[tuple[int, int], float | None]:
+    """Read the span (nanoseconds since 1970), and after how many seconds to give up."""
+    now_ns = time.time_ns()
     try:
-        result = run(request, load(config))
+        span_ns = (moment_ns(from_, now_ns) if from_ else 0, moment_ns(to, now_ns))
+        return span_ns, (now_ns - moment_ns(f"-{give_up_after}", now_ns)) / 1e9 if give_up_after else None
+    except ValueError as error:
+        raise _wrong(f"--from, --to or --give-up-after: {error}") from None
+
+
+def _replayed(request: "Request", config: Path) -> "Replayed":
+    from telemetry.cli.replaying import run  # noqa: PLC0415 - as above
+    from telemetry.config import load  # noqa: PLC0415 - likewise
+
+    try:
+        return run(request, load(config))
     except ConfigError as error:
         raise config_faults(error) from None
     except StartError as error:
         raise no_start(error) from None
     except ValueError as error:
         raise _wrong(str(error)) from None
-    _show(result, as_json=as_json)
-    if not result.complete:
-        raise typer.Exit(_REFUSED if result.finished else _UNFINISHED)
 
 
 def _wrong(message: str) -> typer.Exit:

@@ -22,7 +22,6 @@ READS = frozenset(
 Codes = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +38,35 @@ _NONE = np.zeros(0, np.int32), np.zeros(0, np.int64)
 class Senders:
     """Numbers the Envoys behind entries; asks who they are once until `clear`."""
 
-    def __init__(self, envoys: Envoys, *, seed: int) -> None:
+    def __init__(self, envoys: Envoys) -> None:
         self._envoys = envoys
-        self._seed = seed
-        self.clear()
+        self._known: dict[str | None, int] = {}
 
     def clear(self) -> None:
         """Ask anew: who they are may be known by now, and who is heard of is not forgotten."""
-        self._hashes, self._codes = np.zeros(0, np.uint64), np.zeros(0, np.int32)
+        self._known.clear()
 
-    def codes(self, rows: pl.DataFrame, first: Times, now_ns: int) -> Codes:
+    def codes(self, rows: pl.DataFrame, first: pl.Series, now_ns: int) -> Codes:
         """Give the number of the Envoy of each of these rows, by their positions."""
-        hashes = rows["context.reporter.uid"][first].hash(self._seed).to_numpy()
-        at = self._places(hashes)
-        unknown = self._hashes[at] != hashes if len(self._hashes) else np.ones(len(hashes), np.bool_)
-        if unknown.any():
-            self._learn(hashes[unknown], rows.select(_WHO)[first[unknown]], now_ns)
-            at = self._places(hashes)
-        return self._codes[at]
+        nodes = rows["context.reporter.uid"].gather(first).to_list()
+        if unknown := [at for at, node in enumerate(nodes) if node not in self._known]:
+            self._learn(rows[list(_WHO)][first[unknown]], now_ns)
+        return np.fromiter(map(self._known.__getitem__, nodes), np.int32, len(nodes))
 
-    def _places(self, hashes: Hashes) -> Times:
-        return np.minimum(np.searchsorted(self._hashes, hashes), max(len(self._hashes) - 1, 0))
-
-    def _learn(self, hashes: Hashes, kinds: pl.DataFrame, now_ns: int) -> None:
-        found: dict[int, int] = {}
-        for number, (node, who) in zip(hashes.tolist(), _named(kinds), strict=True):
-            if number not in found or found[number] == UNNUMBERED:
+    def _learn(self, kinds: pl.DataFrame, now_ns: int) -> None:
+        for node, who in _named(kinds):
+            if self._known.get(node, UNNUMBERED) == UNNUMBERED:
                 envoy = self._envoys.find(node, who, now_ns) if node else None
-                found[number] = envoy.code if envoy else UNNUMBERED
-        fresh = np.fromiter(found, np.uint64, len(found)), np.fromiter(found.values(), np.int32, len(found))
-        together = np.concatenate([self._hashes, fresh[0]])
-        order = np.argsort(together)
-        self._hashes, self._codes = together[order], np.concatenate([self._codes, fresh[1]])[order]
+                self._known[node] = envoy.code if envoy else UNNUMBERED
 
 
 def entries(rows: pl.DataFrame, senders: Senders, now_ns: int) -> Entries:
     """Give those of LOGENTRY rows, at least one; rows of Envoys that have no number are left out."""
-    key, first = _keys(rows)
+    key, places = _keys(rows)
+    first = pl.Series(places)
     code_of_key = senders.codes(rows, first, now_ns)
-    tcp_of_key = (rows["context.protocol"][first] == "tcp").fill_null(value=False).to_numpy()
+    protocols = rows["context.protocol"].gather(first).to_list()
+    tcp_of_key = np.fromiter((protocol == "tcp" for protocol in protocols), np.bool_, len(protocols))
     started = _integers(rows["request.time"], lambda: _integers(rows["context.time"], lambda: np.array(now_ns)))
     lasted = _integers(rows["response.duration"], lambda: np.array(0))
     requests = np.where(tcp_of_key, UNNUMBERED, code_of_key).take(key)
@@ -96,11 +85,12 @@ def _those(marked: Bools, code: Codes, time_ns: Times) -> tuple[Codes, Times]:
 def _keys(rows: pl.DataFrame) -> tuple[npt.NDArray[np.integer], Times]:
     """Give each row's place among the distinct keys, and a row of each key."""
     key = rows["context.key"].to_numpy()
-    if int(key.max()) > 4 * len(key) + 1024:
+    size = int(key.max()) + 1
+    if size > 4 * len(key) + 1024:
         _, first, place = np.unique(key, return_index=True, return_inverse=True)
         return place, first
     # Keys are small and dense: no need to sort.
-    row = np.full(int(key.max()) + 1, -1, np.int64)
+    row = np.full(size, -1, np.int64)
     row[key] = np.arange(len(key), dtype=np.int64)
     used = row >= 0
     return (key, row) if used.all() else ((np.cumsum(used) - 1)[key], row[used])
@@ -118,9 +108,10 @@ def _named(kinds: pl.DataFrame) -> Iterator[tuple[str | None, Who]]:
 
 def _integers(values: pl.Series, absent: Callable[[], Times]) -> Times:
     """Give nanoseconds; where there are none, what `absent` gives."""
+    if not values.null_count():
+        # In whichever unit NumPy has it: that takes no work.
+        return values.to_numpy().view(np.int64)
     numbers = values.to_physical()
-    if not numbers.null_count():
-        return numbers.to_numpy()
     return np.where(numbers.is_null().to_numpy(), absent(), numbers.fill_null(0).to_numpy())
 
 

@@ -70,13 +70,12 @@ class Completeness:
         self._seed = seed
         self._interval_ns, self._settle_ns = round(interval_s * 1e9), round(settle_s * 1e9)
         self._window_ns = round(window_s * 1e9)
+        self._keep_ns = max(_KEPT_NS, 3 * self._settle_ns)
         self._others, self._sinks = other_listeners, re.compile(sinks)
         self._told: deque[list[Level]] = deque(maxlen=64)
         self._envoys = Envoys(limit=max_envoys)
-        self._senders = Senders(self._envoys, seed=seed)
-        self._pending = {
-            name: Pending(keep_ns=max(_KEPT_NS, 3 * self._settle_ns), max_entries=max_pending) for name in _SEEN
-        }
+        self._senders = Senders(self._envoys)
+        self._pending = {name: Pending(keep_ns=self._keep_ns, max_entries=max_pending) for name in _SEEN}
         intervals = max(1, round(window_s / interval_s))
         self._window = Window(intervals=intervals, interval_ns=self._interval_ns, fields=len(FIELDS))
         self._refusals = refusals
@@ -110,7 +109,7 @@ class Completeness:
     def process(self, batch: Batch) -> Iterable[Batch]:
         """Give the batch, having counted its entries."""
         if batch.template is Template.LOGENTRY and len(batch.rows):
-            now_ns = int(batch.rows["context.time"].to_physical()[0])
+            now_ns = int(batch.rows["context.time"].to_numpy().view(np.int64)[0])
             counted = entries(batch.rows, self._senders, now_ns)
             for name, (code, time_ns) in (("http", counted.http), ("tcp", counted.tcp)):
                 if len(code):
@@ -163,7 +162,8 @@ class Completeness:
 
     def _forget(self, now_ns: int) -> None:
         self._senders.clear()
-        for envoy in self._envoys.silent(now_ns - self._window_ns - _KEPT_NS):
+        # Who is known to Senders is not asked again in this interval, and entries wait: they still have its number.
+        for envoy in self._envoys.silent(now_ns - self._window_ns - self._interval_ns - self._keep_ns):
             self._window.forget(envoy.code)
             for pending in self._pending.values():
                 pending.forget(envoy.code)

@@ -13,11 +13,12 @@ from telemetry.config.hops import HopsSection
 from telemetry.config.journal import JournalSettings
 from telemetry.config.kubernetes import KubernetesSettings
 from telemetry.config.listeners import GrpcSettings, HttpSettings
-from telemetry.config.metrics import MetricList, StandardMetricsSettings
+from telemetry.config.metrics import MetricList
 from telemetry.config.names import named
 from telemetry.config.receiver import AccessLogSettings, CoalesceSettings, ReceiverSettings
 from telemetry.config.rules import ProbeSettings, Rules
 from telemetry.config.section import Section
+from telemetry.config.standard_metrics import StandardMetricsSettings
 from telemetry.config.tls import TlsSettings
 from telemetry.config.traces import TracesSection
 from telemetry.expressions import ExpressionError, compile  # noqa: A004 - the verb of that room

@@ -32,6 +32,8 @@ class Condition:
     secrets: Collection[str] = ()
     clock_ns: Callable[[], int] = time.time_ns
     failing: bool = False
+    worked: bool = False
+    """Whether the sink has ever answered, if only that it won't take some rows."""
     last_error: str = ""
     last_error_ns: int | None = None
     _kind: str = ""
@@ -100,7 +102,7 @@ class Condition:
         if self.failing:
             log.info("export works again", handler=self.handler)
             self._said_ns.pop("failed", None)
-        self.failing, self._kind = False, ""
+        self.failing, self.worked, self._kind = False, True, ""
 
     def circuit(self, *, is_open: bool, failures: int, pause_s: float) -> None:
         """Say that the circuit has opened or closed."""

@@ -96,11 +96,20 @@ class Courier:
         """Try once; gives what that means for the rows."""
         with boundary() as outcome, self.counts.metrics.export_seconds.labels(self.counts.handler).time():
             await self._in_time(piece)
+        try:
+            return self._judged(outcome.error, piece)
+        finally:
+            # The error knows this frame, which knows the error: both would keep the piece, and the request that was
+            # made of it, until the garbage collector comes round.
+            outcome.error = None
+
+    def _judged(self, error: Exception | None, piece: Batch) -> Verdict:
+        """Give what an export that ended so means for the rows."""
         rows = len(piece.rows)
-        said = self.condition.note(outcome.error, rows=rows, template=piece.template.value)
+        said = self.condition.note(error, rows=rows, template=piece.template.value)
         answer = Verdict()
         with boundary() as judged:  # of what a stranger says, any part may be nonsense
-            answer = verdict(outcome.error, rows, said)
+            answer = verdict(error, rows, said)
         return verdict(judged.error, rows, said) if judged.error else answer
 
     async def _in_time(self, piece: Batch) -> None:

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from random import Random
 
 from telemetry.batch import Template
 from telemetry.delivery.account import Account, Counts
 from telemetry.delivery.condition import Condition
-from telemetry.delivery.consignment import Consignment
 from telemetry.delivery.courier import Courier
 from telemetry.delivery.gauges import Gauges
+from telemetry.delivery.hand import Hand
 from telemetry.delivery.letters import Letters
 from telemetry.delivery.rate import Rate
 from telemetry.delivery.splitting import limits_of
@@ -70,14 +69,9 @@ class Delivery:
             sleep=sleep,
         )
         self._dead_letters = dead_letters
-        self._hand: dict[int, Consignment] = {}
-        self._queue: deque[Consignment] = deque()
-        self._reading = asyncio.Lock()
-        self._room = asyncio.Event()
         self._rate = Rate()
-        self._after = self._committed = journal.attach(
-            name, adapter.accepts if templates is None else templates, self.terms.on_full
-        )
+        after = journal.attach(name, adapter.accepts if templates is None else templates, self.terms.on_full)
+        self._hand = Hand(name, journal, lambda: self.terms, after)
 
     @property
     def adapter(self) -> Adapter:
@@ -87,6 +81,7 @@ class Delivery:
     @adapter.setter
     def adapter(self, adapter: Adapter) -> None:
         self._courier.adapter = adapter
+        self._condition.worked = False
 
     @property
     def select(self) -> Select:
@@ -129,18 +124,26 @@ class Delivery:
         """What the last failed export said; it stays."""
         return self._condition.last_error
 
+    @property
+    def failing(self) -> bool:
+        """Whether the sink has not taken what it was offered last."""
+        return self._condition.failing
+
+    @property
+    def unreachable(self) -> str:
+        """Why the sink has never taken anything since its adapter was made; empty when it has, or was never asked."""
+        return "" if self._condition.worked or not self.failing else self.last_error
+
     async def run(self) -> None:
         """Deliver for ever. Between its awaits the account is always balanced."""
-        self._reading, self._room = asyncio.Lock(), asyncio.Event()
-        self._queue = deque(one for one in self._hand.values() if not one.done)
-        await self._commit()
+        await self._hand.resume()
         async with asyncio.TaskGroup() as group:
             for _ in range(self.terms.concurrency):
                 group.create_task(self._work())
 
-    async def delivered(self) -> None:
-        """Wait until nothing is pending and all of it is committed."""
-        while self.journal.pending_rows(self.name):
+    async def delivered(self, *, unless_failing: bool = False) -> None:
+        """Wait until nothing is pending and all of it is committed; or until the sink fails, where that is enough."""
+        while self.journal.pending_rows(self.name) and not (unless_failing and self.failing):
             await asyncio.sleep(_POLL_S)
 
     def retire(self) -> int:
@@ -152,7 +155,7 @@ class Delivery:
         self.journal.detach(self.name)
         if pending:
             self._counts.drop(pending, "handler_removed")
-        self._hand.clear()
+        self._hand.drop()
         self._gauges.end()
         return pending
 
@@ -160,8 +163,7 @@ class Delivery:
         """Where the handler's rows are now; sets its gauges too."""
         journal, name = self.journal, self.name
         self._counts.lose(journal.losses(name))
-        in_hand = self._hand.values()
-        pending = journal.pending_rows(name) - sum(one.settled_rows for one in in_hand)
+        pending = journal.pending_rows(name) - self._hand.settled_rows
         account = self._counts.account(journal.offered_rows(name), pending)
         self._gauges.account(account, self._lag_batches(), self._lag_s())
         self._rate.update(account.settled, self._clock_ns())
@@ -178,7 +180,7 @@ class Delivery:
             adapter=type(self.adapter).__name__,
             templates=tuple(sorted(self.adapter.accepts)),
             state=self._state(account.pending),
-            cursor=self._committed,
+            cursor=self._hand.committed,
             lag_batches=self._lag_batches(),
             lag_s=self._lag_s(),
             in_hand=len(self._hand),
@@ -201,8 +203,7 @@ class Delivery:
         return "delivering" if pending else "idle"
 
     def _lag_batches(self) -> int:
-        done = sum(one.done for one in self._hand.values())
-        return self.journal.pending_batches(self.name) - done
+        return self.journal.pending_batches(self.name) - self._hand.done
 
     def _lag_s(self) -> float:
         oldest_ns = self.journal.oldest_pending_ns(self.name)
@@ -210,35 +211,6 @@ class Delivery:
 
     async def _work(self) -> None:
         while True:
-            one = await self._next()
+            one = await self._hand.next()
             await self._courier.deliver(one)
-            await self._commit()
-
-    async def _next(self) -> Consignment:
-        """Give the next consignment that nobody works on, reading more when there is none."""
-        async with self._reading:
-            while not self._queue:
-                await self._read()
-            return self._queue.popleft()
-
-    async def _read(self) -> None:
-        while len(self._hand) >= self.terms.window:
-            self._room.clear()
-            await self._room.wait()
-        limit = min(self.terms.read_limit, self.terms.window - len(self._hand))
-        for offset, batch in await self.journal.read(self.name, self._after, limit):
-            self._hand[offset] = one = Consignment.of(offset, batch)
-            self._queue.append(one)
-            self._after = offset
-
-    async def _commit(self) -> None:
-        """Let go of what is done, as far as nothing before it is still on its way."""
-        committed = self._committed
-        while self._hand and (first := next(iter(self._hand.values()))).done:
-            del self._hand[first.offset]
-            committed = first.offset
-        if committed != self._committed:
-            self._committed = committed
-            self._room.set()
-            # No await before the journal has taken it: what is neither in hand nor pending would be missing.
-            await self.journal.commit(self.name, committed)
+            await self._hand.commit()

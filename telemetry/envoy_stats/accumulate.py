@@ -46,6 +46,8 @@ class EnvoyStats:
         self._epoch = epoch
         self._numbers = count(1) if numbers is None else numbers
         self._names = native.StatNames(rules.max_names)
+        # Whoever asks the decoder's own count waits for it, with the GIL in hand.
+        self._named = 0
         self._stats = Stats(rules, seed=seed)
         self._envoys = Envoys(rules, who, self._stats.hash_of)
         self._expired_ns = 0
@@ -75,12 +77,13 @@ class EnvoyStats:
             before_ns = now_ns - self._rules.expire_after_ns
             self._envoys.expire(before_ns)
             self._names.forget(self._stats.forget_unseen(before_ns))
+            self._named = len(self._names)
         return []
 
     def measure(self) -> None:
         """Bring our own gauges up to date."""
         self._metrics.stat_envoys.set(sum(envoy.alive for envoy in self._envoys))
-        self._metrics.stat_names.set(len(self._names))
+        self._metrics.stat_names.set(self._named)
         self._metrics.stat_series.set(self._envoys.series)
 
     def latest(self, stats: Collection[str]) -> pl.DataFrame:
@@ -97,6 +100,7 @@ class EnvoyStats:
         with self._metrics.stage("envoy_decode"):
             decoded = native.decode_metrics(flushes.messages, styles, self._names)
             chunk = chunk_of(decoded, flushes.received_ns)
+            self._named = len(self._names)
         with self._metrics.stage("envoy_names"):
             self._stats.learn(decoded.stats, flushes.received_ns)
         chunk.rejected.update(decoded.rejected)

@@ -85,9 +85,11 @@ class Envoys:
         return room
 
     def expire(self, before_ns: int) -> None:
-        """Drop series not sent since, and Envoys that are gone with all of theirs."""
+        """Drop series not sent since, and Envoys that are gone with all of theirs and without any stream."""
+        # Not only the stream that speaks: another one of the same Envoy may speak next.
+        heard = {sender.envoy for sender in self._senders.values()}
         for key, envoy in list(self._envoys.items()):
             self.series -= envoy.expire(before_ns)
-            if not len(envoy) and not envoy.alive and envoy.flushed_ns < before_ns:
+            if not len(envoy) and envoy not in heard and envoy.flushed_ns < before_ns:
                 self.identities.free.append(envoy.code)
                 del self._envoys[key]

@@ -25,13 +25,18 @@ _PAGE = """\
 """
 
 
-def create_app(*, routers: Sequence[APIRouter], ready: Callable[[], Mapping[str, str]]) -> FastAPI:
+Reasons = Callable[[], Mapping[str, str]]
+
+
+def create_app(*, routers: Sequence[APIRouter], ready: Reasons, warnings: Reasons = dict) -> FastAPI:
     """Make the app. `ready` gives the reasons for not being ready, by part; empty means ready.
+
+    `warnings` gives, by part, what fails and keeps nothing else from its work.
 
     The API is described in /openapi.json and for people on the index page; FastAPI's own pages run scripts of others.
     """
     app = FastAPI(title="Mesh Telemetry", docs_url=None, redoc_url=None)
-    app.include_router(_health(ready))
+    app.include_router(_health(ready, warnings))
     for router in routers:
         app.include_router(router)
 
@@ -43,7 +48,7 @@ def create_app(*, routers: Sequence[APIRouter], ready: Callable[[], Mapping[str,
     return app
 
 
-def _health(ready: Callable[[], Mapping[str, str]]) -> APIRouter:
+def _health(ready: Reasons, warnings: Reasons) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz")
@@ -53,10 +58,13 @@ def _health(ready: Callable[[], Mapping[str, str]]) -> APIRouter:
 
     @router.get("/readyz", responses={503: {"description": "Not ready; `reasons` says why, by part."}})
     async def readyz() -> JSONResponse:
-        """Tell whether the service does its work: 200 when it does, 503 with the reasons when not."""
+        """Tell whether the service does its work: 200 when it does, 503 with the reasons when not.
+
+        `warnings` name, either way, the sinks that have never taken anything, with the last error.
+        """
         reasons = dict(ready())
-        status = "not ready" if reasons else "ready"
-        return JSONResponse({"status": status, "reasons": reasons}, status_code=503 if reasons else 200)
+        body = {"status": "not ready" if reasons else "ready", "reasons": reasons, "warnings": dict(warnings())}
+        return JSONResponse(body, status_code=503 if reasons else 200)
 
     return router
 

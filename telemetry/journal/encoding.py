@@ -31,8 +31,8 @@ class Encoder:
     """Encodes batches. Remembers for each schema how its columns are best stored. For one thread.
 
     Encoded, a batch is six lengths and six parts: a head (JSON), the schema (an Arrow IPC stream without rows,
-    deflated), and four Arrow IPC streams: what the rows of one key share, what is compressed (LZ4), what is not, and
-    the row numbers of a batch that was filtered.
+    deflated), and four Arrow IPC streams: what the rows of one key share, what is worth compressing, what is not, and
+    the row numbers of a batch that was filtered. All but the third are compressed (LZ4).
     """
 
     def __init__(self, key: str = "context.key") -> None:
@@ -44,14 +44,15 @@ class Encoder:
         keys = Keys.of(batch.rows, self._key) if len(batch.rows) >= _FEW_ROWS else None
         rows = batch.rows.clone()
         rows.columns = list(map(str, range(rows.width)))
-        parts = take_apart(rows, keys, self._layout(batch, rows, keys))
+        told = {str(at) for at, name in enumerate(batch.rows.columns) if name in batch.by_context}
+        parts = take_apart(rows, keys, self._layout(batch, rows, keys), told)
         sections = (
             _head(batch, parts),
             _schema_stream(tuple(batch.rows.schema.items())),
-            _stream(parts.keyed, "uncompressed"),
-            _stream(parts.packed, "lz4"),
-            _stream(parts.plain, "uncompressed"),
-            b"" if batch.kept is None else _stream(batch.kept.to_frame(), "lz4"),
+            _packed(parts.keyed),
+            _packed(parts.packed),
+            _plain(parts.plain),
+            b"" if batch.kept is None else _packed(batch.kept.to_frame()),
         )
         return b"".join((_LENGTHS.pack(*map(len, sections)), *sections))
 
@@ -98,11 +99,22 @@ def _cut(content: memoryview, lengths: tuple[int, ...]) -> Iterator[bytes]:
         at += length
 
 
-def _stream(frame: pl.DataFrame, compression: Literal["uncompressed", "lz4"]) -> bytes:
+def _packed(frame: pl.DataFrame) -> bytes:
+    return _stream(frame, "lz4")
+
+
+def _plain(frame: pl.DataFrame) -> bytes:
+    # Where each text begins takes half of what Polars' own views of it take, which only compression makes small.
+    return _stream(frame, "uncompressed", pl.CompatLevel.oldest())
+
+
+def _stream(
+    frame: pl.DataFrame, compression: Literal["uncompressed", "lz4"], compat_level: pl.CompatLevel | None = None
+) -> bytes:
     if not frame.width:
         return b""
     buffer = BytesIO()
-    frame.write_ipc_stream(buffer, compression=compression)
+    frame.write_ipc_stream(buffer, compression=compression, compat_level=compat_level)
     return buffer.getvalue()
 
 

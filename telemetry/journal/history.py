@@ -65,8 +65,8 @@ class History:
         """Decode some batches in threads while the caller looks at the one before."""
         ahead: deque[tuple[Record, Future[Batch | None]]] = deque()
         with ThreadPoolExecutor(_AHEAD, "history") as threads:
-            for record, body in self._bodies(database, from_ns, to_ns, templates):
-                ahead.append((record, threads.submit(_decoded, body)))
+            for record, *found in self._bodies(database, from_ns, to_ns, templates):
+                ahead.append((record, threads.submit(_decoded, record, *found)))
                 if len(ahead) > _AHEAD:
                     yield from self._next(*ahead.popleft())
             while ahead:
@@ -74,13 +74,14 @@ class History:
 
     def _bodies(
         self, database: sqlite3.Connection, from_ns: int, to_ns: int, templates: frozenset[Template]
-    ) -> Iterator[tuple[Record, bytes | None]]:
+    ) -> Iterator[tuple[Record, object, object]]:
+        """Give each record with its body and checksum."""
         after = 0
         while rows := database.execute(_SQL, (after, from_ns, to_ns, _PAGE)).fetchall():
             after = rows[-1][0]
             for row in rows:
                 if row[1] in KNOWN and row[1] in templates and (found := database.execute(BODY, row[:1]).fetchone()):
-                    yield (record := record_of(row)), checked(record, *found)
+                    yield record_of(row), *found
 
     def _next(self, record: Record, decoding: "Future[Batch | None]") -> Iterator[tuple[int, int, Batch]]:
         batch = decoding.result()
@@ -90,7 +91,8 @@ class History:
             yield record.offset, record.appended_ns, batch
 
 
-def _decoded(body: bytes | None) -> Batch | None:
+def _decoded(record: Record, stored: object, checksum: object) -> Batch | None:
     with suppress(*UNREADABLE):
+        body = checked(record, stored, checksum)
         return None if body is None else fitted(decode(body))
     return None

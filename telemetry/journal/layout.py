@@ -79,8 +79,8 @@ class Keys:
         return keys if len(keys.first) * 2 <= len(rows) else None
 
     def decided(self, rows: pl.DataFrame, names: Collection[str]) -> set[str]:
-        """Give those of the columns in which rows with equal keys have equal values."""
-        alike = rows.select(pl.col(*names).gather(self._alike)) if names else rows.select()
+        """Find those of the columns in which rows with equal keys have equal values."""
+        alike = rows.select(names)[self._alike] if names else rows.select()
         return {column.name for column in alike if same(column, rows[column.name])}
 
 
@@ -103,7 +103,9 @@ def spans(rows: pl.DataFrame, names: Collection[str]) -> dict[str, tuple[int, pl
 
     Nulls stay null. Columns that this won't do for are left out.
     """
-    found = {name: _span(rows[name].to_physical()) for name in names}
+    # All at once: asked of a column alone, it costs ten times as much.
+    numbers = rows.select(pl.col(*names).to_physical()) if names else rows.select()
+    found = {column.name: _span(column) for column in numbers}
     return {name: span for name, span in found.items() if span}
 
 

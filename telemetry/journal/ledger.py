@@ -38,6 +38,8 @@ class Ledger:
         self._history: OrderedDict[int, Record] = OrderedDict()
         """What no cursor waits for and what is kept all the same."""
         self._end = 0
+        self._waits_for: Sequence[str] = ()
+        """The cursors that may not lose and that stood in the way of what was to be appended last."""
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -104,7 +106,8 @@ class Ledger:
 
     def problems(self) -> Mapping[str, str]:
         """Say what keeps the journal from working now; empty when all is well."""
-        return {}
+        behind = [name for name in self._waits_for if name in self._cursors and len(self._cursors[name])]
+        return {"journal": f"full: waits for handler {', '.join(behind)}"} if behind else {}
 
     def _resume(self, done: Mapping[str, Mapping[Template, int]], records: Iterable[Record], end: int) -> None:
         """Take over what was kept from before: cursors that wait to be attached, and batches."""
@@ -147,16 +150,20 @@ class Ledger:
         """
         while self._history and self.size_bytes + size_bytes > self._max_bytes:
             self._forget(_first(self._history))
-        missing_bytes, blocked, victims = self.size_bytes + size_bytes - self._max_bytes, False, []
+        missing_bytes, victims = self.size_bytes + size_bytes - self._max_bytes, []
+        self._waits_for = ()
         for record in self._awaited.values() if missing_bytes > 0 else ():
-            if missing_bytes <= 0 or (blocked := self._must_stay(record)):
+            if missing_bytes <= 0:
+                break
+            if waits_for := self._kept_by(record):
+                self._waits_for = waits_for
                 break
             if not self._in_hand(record):
                 victims.append(record)
                 missing_bytes -= record.size_bytes
         for record in victims:
             self._take_away(record, "journal_full")
-        return not blocked
+        return not self._waits_for
 
     def _expire(self, now_ns: int) -> None:
         """Let go of what is older than it may be."""
@@ -167,12 +174,12 @@ class Ledger:
         until_ns = now_ns - self._max_age_ns
         oldest = takewhile(lambda record: record.appended_ns <= until_ns, self._awaited.values())
         for record in list(oldest):
-            if not self._must_stay(record) and not self._in_hand(record):
+            if not self._kept_by(record) and not self._in_hand(record):
                 self._take_away(record, "expired")
 
-    def _must_stay(self, record: Record) -> bool:
-        """Whether a cursor that may not lose waits for the record."""
-        return any(one.on_full == "block" and record.offset in one for one in self._cursors.values())
+    def _kept_by(self, record: Record) -> Sequence[str]:
+        """Give the cursors that may not lose and wait for the record."""
+        return [name for name, one in self._cursors.items() if one.on_full == "block" and record.offset in one]
 
     def _in_hand(self, record: Record) -> bool:
         return any(record.offset in one.in_hand for one in self._cursors.values())

@@ -29,14 +29,17 @@ class Parts:
     """What is not."""
 
 
-def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout) -> Parts:
-    """Take a frame (columns named by position) apart. What the layout does not fit is packed."""
-    fits = _Fits(rows, keys, layout)
+def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout, told: Collection[str] = ()) -> Parts:
+    """Take a frame (columns named by position) apart. What the layout does not fit is packed.
+
+    `told`: columns that are known to follow from the keys, which nobody has to look at again.
+    """
+    fits = _Fits(rows, keys, layout, told if keys else ())
     columns: list[Any] = []
     packed: list[pl.Series] = []
     plain: list[pl.Series] = []
     for kind, twin, column in zip(layout.kinds, layout.twins, rows, strict=True):
-        if kind is Kind.SAME and same(rows.to_series(twin), column):
+        if kind is Kind.SAME and fits.same(str(twin), column.name):
             columns.append([kind, twin])
         elif kind is Kind.KEYED and column.name in fits.keyed:
             columns.append(kind)
@@ -61,12 +64,20 @@ def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout) -> Parts:
 class _Fits:
     """For which columns the layout holds in these rows, too."""
 
-    def __init__(self, rows: pl.DataFrame, keys: Keys | None, layout: Layout) -> None:
+    def __init__(self, rows: pl.DataFrame, keys: Keys | None, layout: Layout, told: Collection[str]) -> None:
         wanted = layout.names(Kind.KEYED)
-        self.keyed: Collection[str] = keys.decided(rows, wanted) if keys else ()
+        self.keyed = keys.decided(rows, set(wanted).difference(told)).union(told) if keys else set()
         kept = [name for name in wanted if name in self.keyed]
-        self.table = rows.select(pl.col(*kept).gather(keys.first)) if keys and kept else pl.DataFrame()
+        self._rows = rows
+        self._first = rows.select({*kept, *told})[keys.first] if keys and self.keyed else pl.DataFrame()
+        self._told = frozenset(told)
+        self.table = self._first.select(kept)
         self.spans = spans(rows, layout.names(Kind.SPAN))
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two columns are equal: where both follow from the keys, one row for each key tells."""
+        frame = self._first if {one, other} <= self._told else self._rows
+        return same(frame[one], frame[other])
 
 
 def put_together(parts: Parts, schema: Mapping[str, pl.DataType], height: int) -> pl.DataFrame:
@@ -74,11 +85,11 @@ def put_together(parts: Parts, schema: Mapping[str, pl.DataType], height: int) -
     names = list(map(str, range(len(schema))))
     dtypes = dict(zip(names, schema.values(), strict=True))
     kinds = [how if isinstance(how, str) else how[0] for how in parts.columns]
-    nulls = {name: dtypes[name] for name, kind in zip(names, kinds, strict=True) if kind == Kind.NULL}
+    empty = [name for name, kind in zip(names, kinds, strict=True) if kind == Kind.NULL]
     least = {name: how[1] for name, how in zip(names, parts.columns, strict=True) if how[0] == Kind.SPAN}
-    sources = [pl.DataFrame(schema=nulls).clear(height)]
+    sources = [_nulls({name: dtypes[name] for name in empty}, height)]
     if parts.keyed.width:
-        sources.append(parts.keyed.select(pl.all().gather(parts.packed[CODES])))
+        sources.append(parts.keyed[parts.packed[CODES]])
     sources += [_lifted(frame, least, dtypes) for frame in (parts.packed, parts.plain) if frame.width]
     found = {column.name: column for frame in sources for column in frame}
     for name, how in zip(names, parts.columns, strict=True):
@@ -86,6 +97,15 @@ def put_together(parts: Parts, schema: Mapping[str, pl.DataType], height: int) -
             found[name] = found[str(how[1])]
     columns = [found[name].alias(given) for name, given in zip(names, schema, strict=True)]
     return pl.DataFrame(columns) if columns else pl.DataFrame(height=height)
+
+
+def _nulls(dtypes: Mapping[str, pl.DataType], height: int) -> pl.DataFrame:
+    """Give columns without values: those of one dtype share their memory."""
+    made: dict[pl.DataType, pl.Series] = {}
+    for dtype in dtypes.values():
+        if dtype not in made:
+            made[dtype] = pl.Series([None], dtype=dtype).new_from_index(0, height)
+    return pl.DataFrame([made[dtype].alias(name) for name, dtype in dtypes.items()])
 
 
 def _lifted(frame: pl.DataFrame, least: Mapping[str, int], dtypes: Mapping[str, pl.DataType]) -> pl.DataFrame:

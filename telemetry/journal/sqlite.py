@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -12,13 +11,14 @@ import structlog
 
 from telemetry.batch import Batch, Template
 from telemetry.journal import OnFull
+from telemetry.journal.appends import Appends
 from telemetry.journal.cursors import Record
 from telemetry.journal.disk import Disk
-from telemetry.journal.encoding import UNREADABLE, Encoder, decode
-from telemetry.journal.fitting import fitted
+from telemetry.journal.encoding import Encoder
 from telemetry.journal.ledger import Ledger
+from telemetry.journal.reading import Reading
 from telemetry.journal.store import Changes
-from telemetry.journal.tables import PAGE_BYTES, Contents, Stored, stored
+from telemetry.journal.tables import Contents, Stored, file_bytes, stored
 from telemetry.journal.tail import Tail
 from telemetry.journal.tally import CursorTally, Tally, missing
 from telemetry.selfmetrics import SelfMetrics
@@ -28,18 +28,6 @@ __all__ = ["SqliteJournal"]
 log = structlog.get_logger(__name__)
 
 _MIB = 1 << 20
-# What one read may take from the disk: a cursor that lags behind must not load all that it missed.
-_READ_BYTES = 4 * _MIB
-_ROW_BYTES = 128
-
-
-@dataclass(frozen=True, slots=True)
-class _Appended:
-    """One call of append, on its way."""
-
-    batches: Sequence[Batch]
-    bodies: Sequence[bytes]
-    done: asyncio.Future[int]
 
 
 class SqliteJournal(Ledger):
@@ -73,8 +61,8 @@ class SqliteJournal(Ledger):
         self._disk = Disk(
             path, metrics, rescue=self._rescue, recovered=self._recovered, retry_s=retry_s, clock_ns=clock_ns
         )
-        self._queue: list[_Appended] = []
-        self._group: list[_Appended] = []
+        self._reading = Reading(self._disk, self._tail)
+        self._appends = Appends()
         self._changes = Changes()
         self._unsaved: set[str] = set()
         """Cursors that the file doesn't know yet: without them a crash would forget what waits for them."""
@@ -98,23 +86,13 @@ class SqliteJournal(Ledger):
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait([self._writer])
+        self._reading.close()
         await self._disk.close(self._changes, self._end, self._tally())
 
     def attach(self, cursor: str, templates: Collection[Template], on_full: OnFull = "drop_oldest") -> int:
         """Begin a cursor at the end, or resume it where it was; gives the offset to read after."""
         self._unsaved.add(cursor)
         return super().attach(cursor, templates, on_full)
-
-    def change(self, cursor: str, templates: Collection[Template], on_full: OnFull) -> None:
-        """Let a running cursor take these templates from now on; its account goes on, and what waits for it waits."""
-        super().change(cursor, templates, on_full)
-        self._announce()
-
-    def detach(self, cursor: str) -> int:
-        """End a cursor for good; what only it waited for goes. Gives the rows that were pending."""
-        rows = super().detach(cursor)
-        self._announce()
-        return rows
 
     async def append(self, batches: Sequence[Batch]) -> int:
         """Keep the batches, all or none; gives the last offset, once the disk has them.
@@ -128,10 +106,8 @@ class SqliteJournal(Ledger):
         if self._writer is None or self._writer.done():
             raise RuntimeError("the journal is not open")
         bodies = await self._disk.run(lambda: [self._encoder.encode(batch) for batch in wanted])
-        one = _Appended(wanted, bodies, asyncio.get_running_loop().create_future())
-        self._queue.append(one)
         self._wake.set()
-        return await one.done
+        return await self._appends.put(wanted, bodies)
 
     async def read(self, cursor: str, after: int, limit: int) -> Sequence[tuple[int, Batch]]:
         """Wait for batches beyond `after`; gives at most `limit` of them with their offsets, at least one.
@@ -142,41 +118,18 @@ class SqliteJournal(Ledger):
             records = self._cursors[cursor].beyond(after, limit)
             if not records:
                 await self._changed.wait()
-            elif found := self._hand_over(cursor, await self._fetch(records)):
+            elif found := self._hand_over(cursor, await self._reading.fetch(records)):
                 return found
 
     async def commit(self, cursor: str, offset: int) -> None:
         """Note that the cursor's handler is done with everything up to `offset`; on the disk within `flush_s`."""
         self._done(cursor, offset)
-        self._announce()
 
     def problems(self) -> Mapping[str, str]:
         """Say what keeps the journal from working now; empty when all is well."""
-        return {"journal": self._disk.problem} if self._disk.problem else {}
+        return {"journal": self._disk.problem} if self._disk.problem else super().problems()
 
     # What is read.
-
-    async def _fetch(self, records: Sequence[Record]) -> list[tuple[Record, Batch | None]]:
-        """Give the batches, from memory or the disk; None for one that can't be read."""
-        found: list[tuple[Record, Batch | None]] = []
-        read_bytes = 0
-        for record in records:
-            batch = self._tail.get(record.offset)
-            if batch is None:
-                if read_bytes > _READ_BYTES:
-                    break
-                read_bytes += record.size_bytes
-                batch = await self._load(record)
-            found.append((record, batch))
-        return found
-
-    async def _load(self, record: Record) -> Batch | None:
-        body = await self._disk.body(record)
-        try:
-            return None if body is None else await self._disk.run(lambda: fitted(decode(body)))
-        except UNREADABLE as error:
-            log.warning("a batch of the journal can't be understood", offset=record.offset, error=str(error))
-            return None
 
     def _hand_over(self, cursor: str, found: Iterable[tuple[Record, Batch | None]]) -> list[tuple[int, Batch]]:
         """Give what the cursor still waits for into its reader's hand; account for what can't be read."""
@@ -211,27 +164,23 @@ class SqliteJournal(Ledger):
 
     async def _write_group(self) -> None:
         """Write all that is waiting in one transaction, and tell those who wait."""
-        self._group = group = [one for one in self._queue if not one.done.cancelled()]
-        self._queue.clear()
+        group = self._appends.begin()
         if group:
-            await self._wait_for_room(sum(_size_bytes(body) for one in group for body in one.bodies))
-        batches = [batch for one in group for batch in one.batches]
-        entries = list(self._entries(batches, [body for one in group for body in one.bodies]))
+            await self._wait_for_room(sum(file_bytes(body) for _, body in group))
+        entries = list(self._entries(group))
         await self._write(entries)
-        for entry, batch in zip(entries, batches, strict=True):
+        for entry, (batch, _) in zip(entries, group, strict=True):
             self._tail.put(entry.record, batch)
             self._add(entry.record)
         if self._unsaved:
             await self._write([])
-        for one in group:
-            if not one.done.done():
-                one.done.set_result(self._end)
+        self._appends.written(self._end)
         self._announce()
 
-    def _entries(self, batches: Iterable[Batch], bodies: Iterable[bytes]) -> Iterator[Stored]:
+    def _entries(self, group: Iterable[tuple[Batch, bytes]]) -> Iterator[Stored]:
         now_ns = self._clock_ns()
-        for offset, (batch, body) in enumerate(zip(batches, bodies, strict=True), self._end + 1):
-            yield stored(Record(offset, batch.template, len(batch.rows), _size_bytes(body), now_ns), body)
+        for offset, (batch, body) in enumerate(group, self._end + 1):
+            yield stored(Record(offset, batch.template, len(batch.rows), file_bytes(body), now_ns), body)
 
     async def _wait_for_room(self, size_bytes: int) -> None:
         while not self._room_for(size_bytes):
@@ -254,10 +203,7 @@ class SqliteJournal(Ledger):
     def _ended(self, writer: asyncio.Task[None]) -> None:
         """Let nobody wait for a writer that is gone."""
         error = None if writer.cancelled() else writer.exception()
-        for one in (*self._group, *self._queue):
-            if not one.done.done():
-                one.done.set_exception(error or RuntimeError("the journal was closed"))
-        self._queue.clear()
+        self._appends.fail(error or RuntimeError("the journal was closed"))
 
     def _gone(self, offset: int) -> None:
         self._tail.drop(offset)
@@ -266,6 +212,7 @@ class SqliteJournal(Ledger):
     def _changed_cursor(self, cursor: str) -> None:
         one = self._cursors.get(cursor)
         self._changes.cursors[cursor] = None if one is None else one.done
+        self._announce()
 
     def _announce(self) -> None:
         """Wake whoever waits; those who come later wait for the next change."""
@@ -298,9 +245,3 @@ class SqliteJournal(Ledger):
         if records:
             rows, first, last = sum(one.rows for one in records), records[0].offset, records[-1].offset
             log.error("batches of the journal are damaged", batches=len(records), rows=rows, first=first, last=last)
-
-
-def _size_bytes(body: bytes) -> int:
-    """How much of the file a body takes: large ones fill pages of their own."""
-    pages = -(-len(body) // PAGE_BYTES)
-    return _ROW_BYTES + (pages * PAGE_BYTES if len(body) > PAGE_BYTES // 4 else len(body))

@@ -122,8 +122,11 @@ class _Aiokafka(AIOKafkaProducer):  # type: ignore[misc] # aiokafka has no types
             for host, port, _ in self.client.hosts:
                 with boundary() as outcome:
                     (await create_conn(host, port, **self._dialling)).close()
-                if isinstance(outcome.error, KafkaError | ssl.SSLError):
-                    raise outcome.error from None
+                try:
+                    if isinstance(outcome.error, KafkaError | ssl.SSLError):
+                        raise outcome.error from None
+                finally:
+                    outcome.error = None  # which knows this frame, and would keep all that failed with it
             raise
 
     async def stop(self) -> None:

@@ -31,6 +31,8 @@ class Connections:
         }
     )  # fmt: skip
 
+    keeps_context = True
+
     def __init__(self, *, started_ns: int, limit: int = 200_000) -> None:
         self._limit = limit
         self._blind_before_ns = started_ns

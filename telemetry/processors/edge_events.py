@@ -1,6 +1,6 @@
 """What has changed in the mesh, as log entries: edges that came and went, mTLS lost, new identities and versions."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -8,15 +8,16 @@ from typing import Any
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Batch, Template
-from telemetry.processors.edge_memory import Before, EdgeMemory, Remembered, new_principals, versions_of
+from telemetry.processors.edge_memory import EdgeMemory, Remembered, new_principals, versions_of
 from telemetry.processors.edge_slots import EDGE_IDENTITY, OTHER
 
 __all__ = ["EdgeEvents", "Event"]
 
 _SCHEMA = SCHEMAS[Template.LOGENTRY]
 _CHECK_NS = 60_000_000_000
-_UNWATCHED_NS = 600_000_000_000
 _MAX_EVENTS = 1000
+# A flush at the end of all time: by then nothing has vanished, we have.
+_NEVER_NS = 2**62
 
 _Row = Mapping[str, Any]
 
@@ -36,65 +37,41 @@ class Event(StrEnum):
 class EdgeEvents:
     """Adds LOGENTRY batches to the EDGE batches that pass: a row for each event, with both ends and event.message.
 
-    Such rows count no request (request.counts is false). `before`, asked with the first batch, comes from the store,
-    so that a restart is no news; in the first `warm_up_s` of the store's life everything is new, and nothing is told.
-    An edge without traffic for `vanish_after_s` has vanished. `dropped`: events beyond 1000 in one interval.
+    Such rows count no request (request.counts is false). The memory, which begins with the first batch, lives longer
+    than this, so that neither a restart nor a changed configuration is news; in the first `warm_up_s` of its life
+    everything is new, and nothing is told. An edge without traffic for `vanish_after_s` has vanished. `dropped`: events
+    beyond 1000 in one interval.
     """
 
     reads: Collection[str] = frozenset()
 
-    def __init__(
-        self,
-        before: Callable[[], Before],
-        *,
-        warm_up_s: float = 600.0,
-        vanish_after_s: float = 3600.0,
-        limit: int = 100_000,
-    ) -> None:
-        self._before: Callable[[], Before] | None = before
-        self._memory = EdgeMemory(limit)
+    def __init__(self, memory: EdgeMemory, *, warm_up_s: float = 600.0, vanish_after_s: float = 3600.0) -> None:
+        self._memory = memory
         self._warm_up_ns = int(warm_up_s * 1e9)
-        self._quiet_until_ns = 0
         self._vanish_ns = int(vanish_after_s * 1e9)
         self._checked_ns = 0
-        self._flushed_ns = self._watched_from_ns = 0
         self._model: Batch | None = None
         self.dropped = 0
-
-    def __len__(self) -> int:
-        return len(self._memory)
-
-    @property
-    def forgotten(self) -> int:
-        """Edges that had no room."""
-        return self._memory.forgotten
 
     def process(self, batch: Batch) -> Iterable[Batch]:
         """Give the batch, and what is new in it."""
         yield batch
         if batch.template is not Template.EDGE or batch.rows.is_empty():
             return
-        self._remember_before()
+        self._memory.begin()
         self._model = replace(batch, template=Template.LOGENTRY, rows=pl.DataFrame(), kept=None)
         rows = batch.rows.select(_READS).with_columns(last_ns=pl.col("last_seen").dt.epoch("ns"))
         named = rows.filter(_TRAFFIC & pl.col("source.workload.name").ne_missing(OTHER)).iter_rows(named=True)
         found = [event for row in named for event in self._events(row)]
-        if rows["last_ns"].max() >= self._quiet_until_ns:  # type: ignore[operator] # no row is without
+        if rows["last_ns"].max() >= self._memory.created_ns + self._warm_up_ns:  # type: ignore[operator] # no row is without
             yield from self._batches(found)
-
-    def _remember_before(self) -> None:
-        if self._before is not None:
-            before, self._before = self._before(), None
-            self._memory.begin_with(before.edges)
-            self._quiet_until_ns = before.created_ns + self._warm_up_ns
 
     def flush(self, now_ns: int) -> Iterable[Batch]:
         """Give the edges that have vanished; looks once a minute."""
-        # Of a time in which nobody looked (we were down, the clock jumped, the end) nobody knows what vanished.
-        if now_ns - self._flushed_ns > _UNWATCHED_NS:
-            self._watched_from_ns = now_ns
-        self._flushed_ns = now_ns
-        if now_ns - self._watched_from_ns < self._vanish_ns or now_ns - self._checked_ns < _CHECK_NS:
+        if now_ns >= _NEVER_NS:
+            return
+        watched_ns = self._memory.watched_ns(now_ns)
+        if watched_ns < self._vanish_ns or now_ns - self._checked_ns < _CHECK_NS:
             return
         self._checked_ns = now_ns
         found: list[tuple[Event, str, _Row]] = []

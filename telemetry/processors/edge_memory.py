@@ -1,6 +1,6 @@
-"""What is remembered of each edge, to tell what is new of it."""
+"""What is remembered of each edge, to tell what is new of it: whatever becomes of the configuration."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from telemetry.processors.edge_slots import EDGE_IDENTITY
 __all__ = ["Before", "EdgeMemory", "Remembered"]
 
 _MAX_PRINCIPALS = 32
+_UNWATCHED_NS = 600_000_000_000
 
 
 @dataclass(slots=True)
@@ -38,21 +39,30 @@ Version = tuple[str | None, str, str]
 class EdgeMemory:
     """Remembers at most `limit` edges; those unused the longest are forgotten, and are nothing new when they return.
 
-    `forgotten`: how many were. From then on an edge that is not known may be an old one, so it is not told as new.
+    `before` is asked once, by `begin`. `forgotten`: how many were. From then on an edge that is not known may be an old
+    one, so it is not told as new.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, before: Callable[[], Before], *, limit: int = 100_000) -> None:
+        self._before: Callable[[], Before] | None = before
         self._limit = limit
         self._edges: dict[tuple[str | None, ...], Remembered] = {}
         self._versions: set[Version] = set()
+        self._looked_ns = self._watched_from_ns = 0
+        self.created_ns = 0
+        """When it all began; known once `begin` was called."""
         self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._edges)
 
-    def begin_with(self, edges: Iterable[tuple[tuple[str | None, ...], Remembered]]) -> None:
-        """Take over what an earlier process knew, the one seen last the longest ago first."""
-        for identity, remembered in edges:
+    def begin(self) -> None:
+        """Take over, the first time, what an earlier process knew."""
+        if self._before is None:
+            return
+        before, self._before = self._before(), None
+        self.created_ns = before.created_ns
+        for identity, remembered in before.edges:
             self._edges[identity] = remembered
             self._versions.update(versions_of(dict(zip(EDGE_IDENTITY, identity, strict=True))))
         self._make_room()
@@ -74,6 +84,16 @@ class EdgeMemory:
             return False
         self._versions.add(version)
         return True
+
+    def watched_ns(self, now_ns: int) -> int:
+        """Say for how long somebody has looked without a break, having looked now.
+
+        Of a time in which nobody looked (we were down, the clock jumped) nobody knows what vanished.
+        """
+        if now_ns - self._looked_ns > _UNWATCHED_NS:
+            self._watched_from_ns = now_ns
+        self._looked_ns = now_ns
+        return now_ns - self._watched_from_ns
 
     def silent_since(self, before_ns: int) -> Iterator[tuple[Mapping[str, str | None], Remembered]]:
         """Yield the edges last seen before a time and not told as vanished yet."""

@@ -100,10 +100,11 @@ class EdgeReports:
             self._beyond = [_summed(pl.concat(self._beyond))]
 
     def taken(self, slots: EdgeSlots) -> pl.DataFrame:
-        """Columns: slot, reporter, code, count; begins anew."""
-        frames = list(self._beyond)
-        if self._labels:
-            labels = pl.concat(self._labels)
+        """Columns: slot, reporter, code, count; begins anew, whatever becomes of these."""
+        frames, told, sums = list(self._beyond), self._labels, self._sums
+        self._clear()
+        if told:
+            labels = pl.concat(told)
             identity = labels.select(
                 pl.col(label).replace("unknown", None).alias(name) for name, label in _LABELS.items()
             ).with_columns(
@@ -116,10 +117,9 @@ class EdgeReports:
                     slot=pl.Series(slots.of(identity.select(EDGE_IDENTITY))),
                     reporter="reporter",
                     code=_code(),
-                    count=pl.Series(self._sums[: len(labels)]).round().cast(pl.UInt64),
+                    count=pl.Series(sums[: len(labels)]).round().cast(pl.UInt64),
                 )
             )
-        self._clear()
         return _summed(pl.concat(frames)) if frames else pl.DataFrame()
 
 

@@ -1,17 +1,23 @@
 """What an edge adds up from its hops: counts, bytes, times."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import LATENCY
+from telemetry.processors.buckets import Bounds
 from telemetry.processors.edge_slots import Slots
 from telemetry.processors.groups import Groups
+from telemetry.processors.hops.addresses import numbers
+from telemetry.processors.hops.hashes import distinct
 from telemetry.processors.signals import BOUNDS
 
-__all__ = ["LATENCIES", "READS", "SUMS", "EdgeSums", "weights"]
+__all__ = ["LATENCIES", "READS", "SUMS", "Alike", "EdgeSums", "alike", "milliseconds"]
+
+Floats = npt.NDArray[np.float64]
 
 _NO = False
 _tcp = pl.col("context.protocol") == "tcp"
@@ -54,26 +60,58 @@ LATENCIES = {
 """EDGE's histograms, and the HOP column that each is of."""
 
 _measured = (~_tcp & ~pl.col("latency.excluded").fill_null(_NO)).fill_null(_NO)
+_AMOUNTS = ("request.bytes", "response.bytes", "response.duration")
+"""What differs from hop to hop, and is summed up first: all else is worked out once for those that are alike."""
+
 READS = frozenset(
     {root for one in (*SUMS.values(), _measured) for root in one.meta.root_names()} | {*LATENCIES.values()}
 )
+_SHARED = sorted(
+    {*READS, "context.key", "response.code", "response.grpc_status", "response.flags", "response.blame"}
+    - {*_AMOUNTS, *LATENCIES.values(), "context.protocol", "connection.mtls"}
+)
+_PER_HOP = [one.cast(pl.Float64).fill_null(0.0).alias(name) for name, one in SUMS.items()]
+_OF_SUMS = [name for name, one in SUMS.items() if not set(_AMOUNTS).isdisjoint(one.meta.root_names())]
 _WIDTH = len(BOUNDS) + 1
+_BUCKETS = Bounds(BOUNDS)
 
 
-def weights(rows: pl.DataFrame) -> pl.DataFrame:
-    """Give what HOP rows add, in Float64 columns: SUMS, and LATENCIES in milliseconds, NaN where there is none."""
-    return rows.select(_WEIGHTS)
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """HOP rows that agree in all but bytes and times, put together: `of_row` is the kind of each of `rows`.
+
+    `first`: a row of each kind, with the sums of bytes and durations; `count`: how many rows there are of it;
+    `measured`: whether their durations are latencies.
+    """
+
+    rows: pl.DataFrame
+    of_row: npt.NDArray[np.int64]
+    first: pl.DataFrame
+    count: npt.NDArray[np.int64]
+    measured: npt.NDArray[np.bool_]
 
 
-def _milliseconds(column: str) -> pl.Expr:
-    # A clock's noise must not take anything away.
-    lasted = pl.when(_measured).then(pl.col(column).to_physical() / 1e6).clip(0.0)
-    return lasted.fill_null(float("nan"))
+def alike(rows: pl.DataFrame, seed: int) -> Alike:
+    """Put together what is alike. `seed`: of the hash by which kinds are told apart."""
+    shared = [name for name in _SHARED if rows[name].null_count() < len(rows)]
+    places, of_row = distinct(rows[shared].hash_rows(seed).to_numpy())
+    count = np.bincount(of_row, minlength=len(places))
+    first = rows[pl.Series(places.astype(np.uint32))]
+    first = first.with_columns_seq(_summed(rows[name], of_row, len(places)) for name in _AMOUNTS)
+    measured = first.select_seq(_measured.alias("measured")).to_series().to_numpy()
+    return Alike(rows, of_row, first, count, measured)
 
 
-_WEIGHTS = [one.cast(pl.Float64).fill_null(0.0).alias(name) for name, one in SUMS.items()] + [
-    _milliseconds(column).alias(name) for name, column in LATENCIES.items()
-]
+def _summed(values: pl.Series, of_row: npt.NDArray[np.int64], kinds: int) -> pl.Series:
+    total = np.bincount(of_row, weights=numbers(values), minlength=kinds)
+    return pl.Series(values.name, np.round(total).astype(np.int64)).cast(values.dtype)
+
+
+def milliseconds(hops: Alike) -> Floats:
+    """Give each row's latency; NaN where its duration is none, or not known."""
+    durations = hops.rows["response.duration"]
+    known = durations.is_not_null().to_numpy() & hops.measured[hops.of_row]
+    return np.where(known, np.maximum(numbers(durations), 0) / 1e6, np.nan)
 
 
 class EdgeSums:
@@ -85,16 +123,29 @@ class EdgeSums:
         self._sums_ms = np.zeros((len(LATENCIES), 0))
         self._last_ns = np.zeros(0, dtype=np.int64)
 
-    def add(self, added: pl.DataFrame, groups: Groups, slots: Slots, seen_ns: int) -> None:
-        """Add the `weights` of rows; `slots`: of each group, no two the same; `seen_ns`: when they were received."""
+    def add(self, hops: Alike, edges: Groups, slots: Slots, seen_ns: int) -> None:
+        """Add hops; `edges`: their kinds in groups; `slots`: of each group, no two the same; `seen_ns`: received."""
         self._grow(int(slots.max()) + 1)
-        self._sums[slots] += np.stack([groups.sum(added[name].to_numpy()) for name in SUMS], axis=1)
-        for at, name in enumerate(LATENCIES):
-            numbers = added[name].to_numpy()
-            present = ~np.isnan(numbers)
-            self._buckets[at, slots] += groups.histogram(numbers, present, BOUNDS)
-            self._sums_ms[at, slots] += groups.sum(np.where(present, numbers, 0.0))
+        for at, each in enumerate(hops.first.select_seq(_PER_HOP)):
+            values = each.to_numpy()
+            self._sums[slots, at] += edges.sum(values if each.name in _OF_SUMS else values * hops.count)
+        of_row = edges.of_row[hops.of_row]
+        measured = None if hops.measured.all() else hops.measured[hops.of_row]
+        for at, name in enumerate(LATENCIES.values()):
+            self._add_times(at, hops.rows[name], of_row, slots, measured)
         self._last_ns[slots] = np.maximum(self._last_ns[slots], seen_ns)
+
+    def _add_times(
+        self, at: int, times: pl.Series, of_row: Slots, slots: Slots, measured: npt.NDArray[np.bool_] | None
+    ) -> None:
+        # A clock's noise must not take anything away.
+        times_ns = np.maximum(numbers(times), 0.0)
+        if measured is not None or times.null_count():
+            present = times.is_not_null().to_numpy() & (True if measured is None else measured)
+            times_ns, of_row = times_ns[present], of_row[present]
+        cells = np.bincount(of_row * _WIDTH + _BUCKETS.bucket_of(times_ns), minlength=len(slots) * _WIDTH)
+        self._buckets[at, slots] += cells.reshape(len(slots), _WIDTH)
+        self._sums_ms[at, slots] += np.bincount(of_row, weights=times_ns, minlength=len(slots)) / 1e6
 
     def columns(self, count: int) -> Iterator[pl.Series]:
         """Give the EDGE columns that are sums, for that many slots; counts as UInt64."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from telemetry.attributes import TIMESTAMP
@@ -12,7 +11,7 @@ from telemetry.batch import EDGE_REPORTER, SCHEMAS, Batch, Template
 from telemetry.processors.edge_lists import COUNTED, PRINCIPALS, Tally, counted_lists, principal_lists
 from telemetry.processors.edge_reports import EdgeReports
 from telemetry.processors.edge_slots import EDGE_IDENTITY, EdgeSlots, Slots
-from telemetry.processors.edge_sums import READS, SUMS, EdgeSums, weights
+from telemetry.processors.edge_sums import READS, SUMS, Alike, EdgeSums, alike, milliseconds
 from telemetry.processors.flags import flags_text
 from telemetry.processors.groups import Groups, group
 
@@ -27,9 +26,7 @@ _RESPONSE = (
     "context.protocol",
 )
 _ANSWERED = pl.col("context.protocol") != "tcp"
-_WAY = ("slot", "code", "grpc_status", "bits")
 _BLAME = pl.col("response.blame").alias("blame")
-_COUNT = pl.len().cast(pl.UInt64).alias("count")
 _HOP_READS = [
     *dict.fromkeys(
         ("context.key", "context.time", "source.principal", "destination.principal", "response.blame",
@@ -37,7 +34,6 @@ _HOP_READS = [
     )
 ]  # fmt: skip
 
-Floats = npt.NDArray[np.float64]
 Targets = Callable[[str], Sequence[float]]
 """The latencies, in milliseconds, that the service of a host promises; asked once a host and interval."""
 
@@ -66,6 +62,7 @@ class Edges:
         self._interval_ns = round(interval_s * 1e9)
         self._start_ns = started_ns
         self._targets = targets
+        self._seed = seed
         self._slots = EdgeSlots(seed=seed, limit=max_edges)
         self._reports = EdgeReports(limit=4 * max_edges)
         self._model: Batch | None = None
@@ -87,21 +84,23 @@ class Edges:
         if batch.template is Template.METRIC:
             self._reports.add(batch.rows)
         else:
-            self._add(batch.rows.select(_HOP_READS))
+            self._add(batch.rows[_HOP_READS])
         return (batch,)
 
     def flush(self, now_ns: int) -> Iterable[Batch]:
-        """Give the interval's edges when it is over."""
+        """Give the interval's edges when it is over; the next one begins whatever became of it."""
         if now_ns // self._interval_ns == self._start_ns // self._interval_ns:
             return ()
         if self._model is None:
             self._start_ns = max(self._start_ns, min(now_ns, self._start_ns + 2 * self._interval_ns))
             return ()
         end_ns = min(now_ns, self._start_ns + 2 * self._interval_ns)
-        edges = replace(self._model, rows=self._rows(end_ns))
-        self._start_ns = end_ns
-        self._begin()
-        return (edges,)
+        try:
+            return (replace(self._model, rows=self._rows(end_ns)),)
+        finally:
+            # An interval that can't be told costs its own edges, not those of all that follow.
+            self._start_ns = end_ns
+            self._begin()
 
     def _begin(self) -> None:
         self._model = None
@@ -113,26 +112,30 @@ class Edges:
         self._principals = Tally(("source.principal", "destination.principal"))
 
     def _add(self, rows: pl.DataFrame) -> None:
-        keys = group(rows["context.key"].to_numpy())
-        first = rows[keys.first]
+        hops = alike(rows, self._seed)
+        keys = group(hops.first["context.key"].to_numpy())
+        first = hops.first[pl.Series(keys.first.astype(np.uint32))]
         of_key = self._slots.of(first)
         slots, one, numbers = np.unique(of_key, return_index=True, return_inverse=True)
         edges = Groups(numbers[keys.of_row], keys.first[one])
-        added = weights(rows)
-        self._sums.add(added, edges, slots, int(rows["context.time"].dt.epoch("ns").max()))  # type: ignore[arg-type]
-        slot = pl.Series("slot", slots[edges.of_row])
-        self._responses.add(rows.select(slot, *_RESPONSE).filter(_ANSWERED).group_by(_WAY).agg(_COUNT))
-        self._blame.add(rows.select(slot, _BLAME).drop_nulls().group_by("slot", "blame").agg(_COUNT))
+        self._sums.add(hops, edges, slots, int(rows["context.time"].to_physical().max()))  # type: ignore[arg-type]
+        counted = pl.DataFrame({"slot": of_key[keys.of_row], "count": hops.count.astype(np.uint64)})
+        kinds = hops.first.hstack(counted)
+        self._responses.add(kinds.filter(_ANSWERED).select("slot", *_RESPONSE, "count"))
+        self._blame.add(kinds.select("slot", _BLAME, "count").drop_nulls())
         pairs = first.select(pl.Series("slot", of_key), "source.principal", "destination.principal")
         self._principals.add(pairs.unique().with_columns(count=pl.lit(0, pl.UInt64)))
-        hosts = first["destination.service.host"].to_list()
-        self._add_slow(added[_LATENCY].to_numpy(), keys.of_row, of_key, hosts)
+        self._add_slow(hops, keys, of_key, first["destination.service.host"].to_list())
 
-    def _add_slow(self, took_ms: Floats, of_row: Slots, slots: Slots, hosts: Sequence[str | None]) -> None:
-        """Count latencies of rows against what the hosts of their groups promise; `slots`: of each group."""
+    def _add_slow(self, hops: Alike, keys: Groups, slots: Slots, hosts: Sequence[str | None]) -> None:
+        """Count latencies against what the hosts of the keys promise; `slots`: of each key."""
         promised = {host: tuple(self._targets(host)) for host in set(hosts) if host is not None}
         targets = [promised.get(host, ()) if host is not None else () for host in hosts]
-        for at in range(max(map(len, targets), default=0)):
+        most = max(map(len, targets), default=0)
+        if not most:
+            return
+        took_ms, of_row = milliseconds(hops), keys.of_row[hops.of_row]
+        for at in range(most):
             limit_ms = np.array([one[at] if at < len(one) else np.nan for one in targets])
             compared = ~np.isnan(took_ms) & ~np.isnan(limit_ms[of_row])
             slow = np.bincount(of_row, weights=compared & (took_ms > limit_ms[of_row]), minlength=len(slots))

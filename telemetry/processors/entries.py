@@ -85,8 +85,8 @@ def _event() -> pl.Expr:
 
 def _name(column: str, names: tuple[str, ...]) -> pl.Expr:
     """Name a proto enum's value, 1 first; null for 0 and for values newer than our list."""
-    known = {value + 1: name for value, name in enumerate(names)}
-    return pl.col(column).replace_strict(known, default=None, return_dtype=pl.String)
+    value = pl.col(column).cast(pl.UInt32, strict=False)
+    return pl.lit(pl.Series([None, *names])).gather(pl.when(value <= len(names)).then(value))
 
 
 def _time(nanoseconds: pl.Expr) -> pl.Expr:
@@ -119,6 +119,8 @@ def _noted(namespace: str, key: str) -> pl.Expr:
 
 _RBAC = "envoy.filters.http.rbac"
 _PATH = pl.coalesce("original_path", "path")
+# In bytes: counting characters takes longer.
+_URL_PATH = _PATH.cast(pl.Binary).bin.slice(0, _PATH.str.find("?", literal=True)).cast(pl.String)
 _INBOUND = pl.col("context.reporter.kind") != "outbound"
 _UPSTREAM = pl.col("upstream_remote_address").is_not_null() & ~_INBOUND
 
@@ -151,7 +153,7 @@ _ATTRIBUTES: dict[str, pl.Expr] = {
     "request.host": pl.col("authority"),
     "request.method": pl.coalesce(_name("request_method", _METHODS), "request_headers.:method"),
     "request.path": _PATH,
-    "request.url_path": _PATH.str.split_exact("?", 1).struct.field("field_0"),
+    "request.url_path": _URL_PATH,
     "request.operation": pl.lit(None, pl.String),
     "event.name": pl.lit(None, pl.String),
     "event.message": pl.lit(None, pl.String),

@@ -2,9 +2,10 @@
 
 from functools import lru_cache
 
+import numpy as np
 import polars as pl
 
-__all__ = ["SHORT_NAMES", "flags_text", "text_of", "with_inferred"]
+__all__ = ["SHORT_NAMES", "flags_text", "tells_flags", "text_of", "with_inferred"]
 
 # By proto field number, 1 first (envoy.data.accesslog.v3.ResponseFlags).
 # fmt: off
@@ -33,10 +34,14 @@ def _short_name(at: int) -> str:
     return SHORT_NAMES[at] if at < len(SHORT_NAMES) else _WITHOUT_FIELD.get(at, f"field_{at + 1}")
 
 
+def tells_flags(details: pl.Series) -> bool:
+    """Whether any of these response code details (String) tells a flag that has no field."""
+    return details.is_in(list(_OF_DETAILS)).any()
+
+
 def with_inferred(flags: pl.Series, details: pl.Series) -> pl.Series:
     """Set the bits of the flags that only the response code details tell (`details`: String, a row for each)."""
-    told = details.is_in(list(_OF_DETAILS))
-    if not told.any():
+    if not tells_flags(details):
         return flags
     bits = details.replace_strict(_OF_DETAILS, default=0, return_dtype=pl.UInt64)
     return (flags | bits).alias(flags.name)
@@ -44,6 +49,6 @@ def with_inferred(flags: pl.Series, details: pl.Series) -> pl.Series:
 
 def flags_text(flags: pl.Series) -> pl.Series:
     """Print a column of flags (UInt64), working once per distinct value."""
-    distinct = flags.unique()
-    texts = pl.Series([text_of(bits) for bits in distinct.to_list()], dtype=pl.String)
-    return flags.replace_strict(distinct, texts, return_dtype=pl.String)
+    distinct = np.sort(flags.unique().to_numpy())
+    texts = pl.Series(flags.name, list(map(text_of, distinct.tolist())), dtype=pl.String)
+    return texts.gather(np.searchsorted(distinct, flags.to_numpy()))

@@ -36,6 +36,9 @@ _PEERS = ("downstream_peer", "upstream_peer", "peer_principal", "local_principal
 _NAMES = ("route_name", "authority", "tls_sni_hostname")
 _CODES = ("node", *_ADDRESSES.values(), *_TEXTS.values(), *_NAMES)
 
+# No workload's number: those count from 0.
+_NOT_REACHED = (1 << 64) - 1
+
 # What of a host header the resolver looks at, by the cluster that the request went to.
 _NO_HOST, _SERVICE_HOST, _ANY_HOST, _UNTOLD = range(4)
 
@@ -107,28 +110,31 @@ class Kinds:
         """
         names = (*_ADDRESSES.values(), *_TEXTS.values(), *_NAMES, *(column for _, column in self._peers))
         words = Words(rows.columns, rows.nodes, names, self._seed)
-        matters = self._weights(words) != _NO_HOST
-        parts = [
-            words.of_node(lambda node: node.number),
-            rows.protocol.to_numpy().astype(np.uint64),
-            words.absent("upstream_remote_address").astype(np.uint64),
-            *(words.of_value(column, lambda ip: rows.known[ip][0]) for column in _ADDRESSES.values()),
-            *(words.hashed(column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
-            words.hashed("route_name"),
-            words.hashed("authority") * matters,
-            words.hashed("tls_sni_hostname"),
-        ]
-        return mixed(parts, self._seed)
+        numbers = {ip: number for ip, (number, _) in rows.known.items()}
+        words.tell_node(lambda node: node.number)
+        words.tell_small(rows.protocol.to_numpy())
+        for column in _ADDRESSES.values():
+            # Whether there was an upstream at all matters, too.
+            absent = _NOT_REACHED if column == "upstream_remote_address" else 0
+            words.tell_value(column, numbers.__getitem__, absent)
+        for column in (*_TEXTS.values(), *(column for _, column in self._peers), "route_name", "tls_sni_hostname"):
+            words.tell_text(column)
+        words.tell_text("authority", where=self._weights(words) != _NO_HOST)
+        return words.word
 
     def _weights(self, words: Words) -> Numbers:
         """Say for each row what of its host header matters."""
         told = words.of_value("upstream_cluster", self._weight_of_cluster, absent=_UNTOLD)
-        # Where no cluster was chosen, a sidecar's own application may still have named a service, as a route may have
-        # known it where hosts name services; a gateway's clients name what they like.
-        unchosen = words.of_node(lambda node: _NO_HOST if self._resolver.is_gateway(node) else _SERVICE_HOST)
-        known = ~words.absent("route_name") & (words.of_node(self._resolver.named_by_host) > 0)
-        any_host = (words.of_value("route_name", _is_special_route) > 0) | ((told == _UNTOLD) & known)
-        return np.where(any_host, np.uint64(_ANY_HOST), np.where(told == _UNTOLD, unchosen, told))
+        any_host = words.of_value("route_name", _is_special_route) > 0
+        untold = told == _UNTOLD
+        if untold.any():
+            # Where no cluster was chosen, a sidecar's own application may still have named a service, as a route may
+            # have known it where hosts name services; a gateway's clients name what they like.
+            unchosen = words.of_node(lambda node: _NO_HOST if self._resolver.is_gateway(node) else _SERVICE_HOST)
+            known = ~words.absent("route_name") & (words.of_node(self._resolver.named_by_host) > 0)
+            any_host |= untold & known
+            told = np.where(untold, unchosen, told)
+        return np.where(any_host, np.uint64(_ANY_HOST), told)
 
     def hashes(self, rows: Rows) -> Hashes:
         """Give each row the number of its kind."""

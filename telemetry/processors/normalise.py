@@ -1,6 +1,6 @@
 """Decoded entries become LOGENTRY rows: one vocabulary, whatever Envoy they came from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
@@ -11,17 +11,19 @@ from telemetry.node import Node
 from telemetry.processors import outcome, times
 from telemetry.processors.contexts import CONTEXT_ATTRIBUTES, Contexts
 from telemetry.processors.entries import OPTIONAL_HEADERS, VALUES, entry_attributes, protocol_code
-from telemetry.processors.flags import flags_text, with_inferred
+from telemetry.processors.flags import flags_text, tells_flags, with_inferred
 from telemetry.processors.outcome import Override
 from telemetry.processors.trace_context import trace_context
 
-__all__ = ["Normalise"]
+__all__ = ["BY_CONTEXT", "Normalise"]
 
 _ORDER = list(SCHEMAS[Template.LOGENTRY])
+# Of one kind or one batch: rows with equal context.key agree in them (Batch.by_context).
+BY_CONTEXT = frozenset({*CONTEXT_ATTRIBUTES, "context.time"})
 
 
 class Normalise:
-    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order.
+    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order; BY_CONTEXT holds for it.
 
     `wanted`: the attributes that someone will look at. Others may be left null, which saves making them.
     `overrides`: what the operator has decided about outcomes.
@@ -34,47 +36,55 @@ class Normalise:
         self._contexts = contexts
         self._wanted = _with_what_they_are_made_of(frozenset(wanted), self._overrides)
         self._context = [name for name in CONTEXT_ATTRIBUTES if name in self._wanted or name in _ALWAYS]
-        self._unwanted = [_left_out(name) for name in CONTEXT_ATTRIBUTES if name not in self._context]
-        self._attributes = [
-            expression if expression.meta.output_name() in self._wanted else _left_out(expression.meta.output_name())
-            for expression in entry_attributes()
-        ]
-        used = {root for one in self._attributes for root in one.meta.root_names()}
-        self._values = [name for name in VALUES if name in used]
+        self._timed = not self._wanted.isdisjoint(times.PARTS)
+        self._judged = not self._wanted.isdisjoint(_VERDICTS)
+        own = {one.meta.output_name(): one for one in entry_attributes()}
+        self._attributes = {
+            name: (expression, frozenset(expression.meta.root_names()))
+            for name, expression in own.items()
+            if name in self._wanted
+        }
+        made = {*_ALWAYS_MADE, *self._context, *self._attributes}.union(
+            times.PARTS if self._timed else (), _VERDICTS if self._judged else (), self._wanted & _TRACE
+        )
+        self._unwanted = [_left_out(name) for name in _ORDER if name not in made]
+        self._made_of = frozenset[str]().union(*(roots for _, roots in self._attributes.values()))
+        self._values = [name for name in VALUES if name in self._made_of]
 
     def rows(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> pl.DataFrame:
         """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
-        rows = _with_optional(columns.rows)
+        rows = _with_optional(_with_all_flags(columns))
         protocol = rows.select(protocol_code()).to_series()
         context = self._contexts.attributes(columns, nodes, protocol, self._context)
-        flags = with_inferred(rows["response_flags"], columns.values("response_code_details"))
-        shown = rows.with_columns(
+        # Codes give way to their values.
+        plain = rows[[name for name in rows.columns if name not in columns.dictionaries]]
+        shown = plain.hstack([
             *(columns.values(name) for name in self._values),
             *context.get_columns(),
-            flags,
             pl.Series("logs_types", [node.logs_types for node in nodes], dtype=pl.Boolean).gather(rows["node"]),
-            flags_text(flags).alias("context.proxy_error_code"),
-            pl.lit(received_ns).cast(TIMESTAMP).alias("context.time"),
-        )
-        shown = shown.with_columns(*self._attributes, *self._unwanted, *trace_context(rows))
+            flags_text(rows["response_flags"]).alias("context.proxy_error_code"),
+        ])  # fmt: skip
+        received = pl.lit(received_ns).cast(TIMESTAMP).alias("context.time")
+        trace = [one for one in trace_context(rows) if one.meta.output_name() in self._wanted]
+        shown = shown.with_columns(*self._entries_own(shown), *trace, *self._unwanted, received)
+        shown = shown.hstack(times.times(shown)) if self._timed else shown.with_columns(times.latency_excluded())
         # Verdicts may ask for the times.
-        shown = shown.with_columns(*self._times(shown))
-        return shown.with_columns(*self._verdicts(shown)).select(_ORDER)
+        if self._judged:
+            shown = shown.hstack(outcome.verdicts(shown, self._overrides))
+        return shown[_ORDER]
 
-    def _times(self, shown: pl.DataFrame) -> list[pl.Series] | list[pl.Expr]:
-        if self._wanted.isdisjoint(times.PARTS):
-            return [times.latency_excluded(), *map(_left_out, times.PARTS)]
-        return times.times(shown).get_columns()
-
-    def _verdicts(self, shown: pl.DataFrame) -> list[pl.Series] | list[pl.Expr]:
-        if self._wanted.isdisjoint(_VERDICTS):
-            return [_left_out(name) for name in _VERDICTS]
-        return outcome.verdicts(shown, self._overrides).get_columns()
+    def _entries_own(self, rows: pl.DataFrame) -> Iterator[pl.Expr]:
+        """Give the entry's own attributes; of nothing but nulls, nothing else is made."""
+        absent = {name for name in self._made_of if rows[name].null_count() == len(rows)}
+        for name, (expression, roots) in self._attributes.items():
+            yield _left_out(name) if roots and roots <= absent else expression
 
 
 # What other attributes are made of.
 _ALWAYS = ("context.protocol", "context.reporter.kind")
 _VERDICTS = ("response.outcome", "response.blame")
+_TRACE = frozenset({"trace.id", "trace.span_id", "trace.parent_id", "trace.sampled", "trace.state"})
+_ALWAYS_MADE = ("context.key", "context.time", "context.proxy_error_code", times.EXCLUDED)
 
 
 def _with_what_they_are_made_of(wanted: frozenset[str], overrides: Sequence[Override]) -> frozenset[str]:
@@ -89,6 +99,14 @@ def _left_out(name: str) -> pl.Expr:
     return pl.lit(None, by_name(name).dtype).alias(name)
 
 
+def _with_all_flags(columns: Columns) -> pl.DataFrame:
+    details = "response_code_details"
+    if not tells_flags(columns.dictionaries[details]):
+        return columns.rows
+    return columns.rows.with_columns(with_inferred(columns.rows["response_flags"], columns.values(details)))
+
+
 def _with_optional(rows: pl.DataFrame) -> pl.DataFrame:
+    null = pl.Series([None], dtype=pl.String)
     missing = [name for name in OPTIONAL_HEADERS if name not in rows.columns]
-    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
+    return rows.hstack([null.new_from_index(0, len(rows)).alias(name) for name in missing])

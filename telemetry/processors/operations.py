@@ -29,6 +29,7 @@ class Operations:
     """
 
     reads: Collection[str] = _READS
+    keeps_context = True
 
     def __init__(self, settings: OperationsSettings, documents: Documents = lambda _: None, *, seed: int = 0) -> None:
         self._deciding = Deciding(settings, documents, seed)

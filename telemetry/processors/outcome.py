@@ -1,6 +1,7 @@
 """What became of each request, and whose fault: response.outcome and response.blame (docs/blame.md)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import polars as pl
 
@@ -102,7 +103,7 @@ def verdicts(rows: pl.DataFrame, overrides: Sequence[Override] = ()) -> pl.DataF
     place = keys["ended"].cast(pl.Int64).to_numpy(writable=True)
     for number, at in enumerate(ways["at"], start=2):
         place[at.to_numpy()] = number
-    found = [(None, None), _PLAIN_SUCCESS, *(_judge(way) for way in ways.drop("at").iter_rows(named=True))]
+    found = [(None, None), _PLAIN_SUCCESS, *(_judge(*way) for way in ways.select(_WAY).iter_rows())]
     return pl.DataFrame(found, schema=_VERDICT, orient="row")[place]
 
 
@@ -132,10 +133,12 @@ def _is_plain() -> pl.Expr:
     return (fine & (pl.col("flags") == 0) & pl.col("overridden").is_null()).fill_null(value=False)
 
 
-def _judge(row: dict[str, object]) -> tuple[str, str | None]:
-    overridden = row.pop("overridden")
-    ending = Ending(**{name: value for name, value in row.items() if value is not None})  # type: ignore[arg-type]
-    outcome = outcome_of(ending) if overridden is None else Outcome(str(overridden))
+# Details are the upstream's to choose.
+@lru_cache(maxsize=4096)
+def _judge(overridden: str | None, *way: object) -> tuple[str, str | None]:
+    told = zip(_WAY[1:], way, strict=True)
+    ending = Ending(**{name: value for name, value in told if value is not None})  # type: ignore[arg-type]
+    outcome = outcome_of(ending) if overridden is None else Outcome(overridden)
     blame = blame_of(ending, outcome)
     return outcome.value, None if blame is None else blame.value
 
@@ -150,4 +153,5 @@ _ENDED = (
 _PLAIN_SUCCESS = (Outcome.SUCCESS.value, None)
 # Built once: for small batches that is most of the work.
 _KEY = _key()
+_WAY = ["overridden", *(one.meta.output_name() for one in _KEY)]
 _PLAIN = _is_plain().alias("plain")

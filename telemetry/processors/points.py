@@ -42,7 +42,7 @@ class Traced:
     """The traced requests among the rows: one of each group serves as exemplar, the last. Reads EXEMPLAR_READS."""
 
     def __init__(self, rows: pl.DataFrame, groups: Groups) -> None:
-        at = rows["trace.id"].is_not_null().arg_true().to_numpy()
+        at = np.flatnonzero(rows["trace.id"].is_not_null().to_numpy())
         chosen = np.full(len(groups), -1, dtype=np.int64)
         chosen[groups.of_row[at]] = at
         self._chosen = chosen

@@ -33,6 +33,7 @@ class Redaction:
     Config: ClassVar[type[RedactionConfig]] = RedactionConfig
 
     fails_closed = True
+    keeps_context = True
 
     def __init__(self, config: RedactionConfig) -> None:
         self._config = config

@@ -32,27 +32,34 @@ class Metrics:
 _ALL = Metrics()
 
 
+@dataclass(slots=True)
+class _Told:
+    """What goes on from one configuration's signals to the next: until when has been told, and what could not be."""
+
+    until_ns: int
+    skipped: Skipped = field(default_factory=dict)
+
+
 class Signals:
     """Adds METRIC batches to the LOGENTRY batches that pass.
 
     HTTP and gRPC: istio_requests_total, istio_request_duration_milliseconds, istio_request_bytes, istio_response_bytes.
     TCP: istio_tcp_{connections_opened,connections_closed,sent_bytes,received_bytes}_total. gRPC message counts are not
-    in access logs. `seed` hashes series; `started_ns` begins the first interval. `metrics` says what else there is, and
-    what there is not; it may be exchanged between batches.
+    in access logs. `seed` hashes series; `started_ns` begins the first interval, but for one that takes the place of
+    another (`before`): its first interval begins where the other's last one ends. `metrics` says what else there is,
+    and what there is not. Raises ExpressionError.
     """
 
-    def __init__(self, *, seed: int, started_ns: int, metrics: Metrics = _ALL) -> None:
+    def __init__(self, *, seed: int, started_ns: int, metrics: Metrics = _ALL, before: "Signals | None" = None) -> None:
         self._seed = seed
-        self._start_ns = started_ns
-        self.skipped: Skipped = {}
-        """Values of the operator's metrics that could not be taken, by metric and reason; only ever grows."""
-        self.use(metrics)
+        self._told: _Told = before._told if before else _Told(started_ns)
+        self._tables = tuple(metrics.tables(self._told.skipped))
+        self._reads = frozenset({"context.time"}).union(*(table.reads for table in self._tables))
 
-    def use(self, metrics: Metrics) -> None:
-        """Make these metrics from the next batch on; nothing is lost in between. Raises ExpressionError, unchanged."""
-        tables = tuple(metrics.tables(self.skipped))
-        self._tables = tables
-        self._reads = frozenset({"context.time"}).union(*(table.reads for table in tables))
+    @property
+    def skipped(self) -> Skipped:
+        """Values of the operator's metrics that could not be taken, by metric and reason; only ever grows."""
+        return self._told.skipped
 
     @property
     def reads(self) -> frozenset[str]:
@@ -69,9 +76,9 @@ class Signals:
         if batch.template is not Template.LOGENTRY or batch.rows.is_empty():
             return [batch]
         end_ns = int(batch.rows["context.time"].dt.epoch("ns")[0])
-        interval = Interval(self._start_ns, end_ns)
-        self._start_ns = end_ns
-        frames = (table.frame(batch.rows.select(table.reads), interval, self._seed) for table in self._tables)
+        interval = Interval(self._told.until_ns, end_ns)
+        self._told.until_ns = end_ns
+        frames = (table.frame(batch.rows[list(table.reads)], interval, self._seed) for table in self._tables)
         alike = _by_labels(frame for frame in frames if frame is not None)
         return [batch, *(replace(batch, template=Template.METRIC, rows=rows) for rows in alike)]
 

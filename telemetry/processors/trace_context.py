@@ -15,9 +15,8 @@ _B3_PARENT = r"-([0-9a-f]{16})$"
 _B3_WITHOUT_PARENT_BYTES = 51
 # The flag stands alone, or after the span's id; d is debug, which is sampled.
 _B3_SAMPLED = r"^(?:[0-9a-f]{16,32}-[0-9a-f]{16}-)?([01d])(?:$|-)"
-_FLAG_AT = 53
-# An id of zeros is none: that of the trace ends so, that of the span is so.
-_NO_ID = "0000000000000000-"
+# An id of zeros is none.
+_NO_TRACE, _NO_SPAN = "0" * _TRACE_DIGITS, "0" * _SPAN_DIGITS
 _TRUE = ("1", "d", "true")
 
 
@@ -32,12 +31,10 @@ def trace_context(rows: pl.DataFrame) -> list[pl.Expr]:
     parents: list[pl.Expr] = []
     sampled: list[pl.Expr] = []
     if _logged(rows, "traceparent"):
-        header = pl.col("request_headers.traceparent")
-        formed = (header.str.len_bytes() == _TRACEPARENT_BYTES) & header.str.starts_with("00-")
-        whole = pl.when(formed & ~header.str.contains(_NO_ID, literal=True)).then(header)
-        traces.append(whole.str.slice(3, _TRACE_DIGITS))
-        spans.append(whole.str.slice(36, _SPAN_DIGITS))
-        sampled.append(whole.str.slice(_FLAG_AT + 1).is_in(list("13579bdf")))
+        told = _of_traceparent(rows["request_headers.traceparent"])
+        traces.append(pl.lit(told["trace"]))
+        spans.append(pl.lit(told["span"]))
+        sampled.append(pl.lit(told["whole"]).str.tail(1).is_in(list("13579bdf")))
     if _logged(rows, "b3"):
         header = pl.col("request_headers.b3")
         traces.append(header.str.extract(_B3_TRACE).str.pad_start(_TRACE_DIGITS, "0"))
@@ -60,6 +57,19 @@ def trace_context(rows: pl.DataFrame) -> list[pl.Expr]:
         _first(sampled, pl.Boolean).alias("trace.sampled"),
         state.alias("trace.state"),
     ]
+
+
+def _of_traceparent(headers: pl.Series) -> pl.DataFrame:
+    """Columns: whole (the header), trace, span; null where the header is not well formed.
+
+    In steps: within one, Polars works out anew what several columns are made of.
+    """
+    header = pl.col("whole")
+    formed = (header.str.len_bytes() == _TRACEPARENT_BYTES) & header.str.starts_with("00-")
+    whole = headers.alias("whole").to_frame().select(pl.when(formed).then(header))
+    parts = whole.with_columns(trace=header.str.slice(3, _TRACE_DIGITS), span=header.str.slice(36, _SPAN_DIGITS))
+    named = (pl.col("trace") != _NO_TRACE) & (pl.col("span") != _NO_SPAN)
+    return parts if parts.select(named.all()).item() else parts.select(pl.when(named).then(pl.all()))
 
 
 def _logged(rows: pl.DataFrame, header: str) -> bool:

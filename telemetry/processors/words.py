@@ -21,44 +21,87 @@ _MULTIPLIER, _SHIFT = np.uint64(0xFF51AFD7ED558CCD), np.uint64(33)
 class Words:
     """The clues of a chunk's rows as numbers, in numpy: Polars takes longer to begin an operation than this to end one.
 
-    Every method gives UInt64, one number a row; 0 stands for what is absent.
+    What is asked gives UInt64, one number a row; 0 stands for what is absent. What is told goes into `word`, by the
+    order of telling, so that rows agree in it that agree in all that was told, in any chunk.
     """
 
     def __init__(self, columns: Columns, nodes: Sequence[Node], names: Sequence[str], seed: int) -> None:
-        present = [name for name in names if len(columns.dictionaries[name])]
         # An absent value's code is one past the last: tables have its meaning there.
-        codes = columns.rows.select(
-            "node", *(pl.col(name).fill_null(len(columns.dictionaries[name])) for name in present)
-        )
-        self._codes: Mapping[str, npt.NDArray[np.uint32]] = {name: codes[name].to_numpy() for name in codes.columns}
+        self._codes: Mapping[str, npt.NDArray[np.int64]] = {
+            "node": _codes(columns.rows["node"], 0),
+            **{
+                name: _codes(columns.rows[name], len(columns.dictionaries[name]))
+                for name in names
+                if len(columns.dictionaries[name])
+            },
+        }
         self._dictionaries = columns.dictionaries
         self._nodes = nodes
         self._seed = seed
+        self._told = 0
+        self.word: Hashes = np.full(len(columns.rows), seed, dtype=np.uint64)
+        """All that was told of each row."""
 
     def of_value(self, column: str, meaning: Callable[[str], int], absent: int = 0) -> Numbers:
         """Give what each row's value means, asked once per distinct value."""
         if column not in self._codes:
-            return np.full(len(self._codes["node"]), absent, dtype=np.uint64)
-        known = map(meaning, self._dictionaries[column].to_list())
-        return np.fromiter((*known, absent), dtype=np.uint64)[self._codes[column]]
+            return np.full(len(self.word), absent, dtype=np.uint64)
+        return self._meanings(column, meaning, absent)[self._codes[column]]
 
     def of_node(self, meaning: Callable[[Node], int]) -> Numbers:
         """Give what each row's node means."""
-        return np.fromiter(map(meaning, self._nodes), dtype=np.uint64, count=len(self._nodes))[self._codes["node"]]
-
-    def hashed(self, column: str) -> Numbers:
-        """Give a hash of each row's value, the same in every chunk."""
-        if column not in self._codes:
-            return np.zeros(len(self._codes["node"]), dtype=np.uint64)
-        hashes = self._dictionaries[column].hash(self._seed).to_numpy()
-        return np.append(hashes, np.uint64(0))[self._codes[column]]
+        return self._of_nodes(meaning)[self._codes["node"]]
 
     def absent(self, column: str) -> npt.NDArray[np.bool_]:
         """Say which rows have no value."""
         if column not in self._codes:
-            return np.ones(len(self._codes["node"]), dtype=np.bool_)
+            return np.ones(len(self.word), dtype=np.bool_)
         absent: npt.NDArray[np.bool_] = self._codes[column] == len(self._dictionaries[column])
         return absent
+
+    def tell_value(self, column: str, meaning: Callable[[str], int], absent: int = 0) -> None:
+        """Tell what each row's value means."""
+        if column in self._codes:
+            self._tell(self._meanings(column, meaning, absent), self._codes[column])
+        else:
+            self._tell(np.array([absent], np.uint64), 0)
+
+    def tell_node(self, meaning: Callable[[Node], int]) -> None:
+        """Tell what each row's node means."""
+        self._tell(self._of_nodes(meaning), self._codes["node"])
+
+    def tell_text(self, column: str, where: npt.NDArray[np.bool_] | None = None) -> None:
+        """Tell each row's value itself, or only of the rows `where` it matters."""
+        self._told += 1
+        if column not in self._codes:
+            return
+        codes = self._codes[column]
+        if where is not None:
+            codes = np.where(where, codes, len(self._dictionaries[column]))
+        hashes = self._dictionaries[column].hash(self._seed + self._told).to_numpy()
+        self.word ^= np.append(hashes, np.uint64(0))[codes]
+
+    def tell_small(self, numbers: npt.NDArray[np.uint8]) -> None:
+        """Tell a small number of each row."""
+        self._tell(np.arange(int(numbers.max(initial=0)) + 1, dtype=np.uint64), numbers)
+
+    def _tell(self, table: Numbers, codes: npt.NDArray[np.integer] | int) -> None:
+        # Zobrist's hash: tables are spread, not rows, of which there are more. 0, what is absent, adds nothing.
+        self._told += 1
+        salt = np.uint64(self._told * int(_MULTIPLIER) & _ALL_BITS)
+        spread = np.where(table == 0, np.uint64(0), mixed([table ^ salt, table], self._seed))
+        self.word ^= spread[codes]
+
+    def _meanings(self, column: str, meaning: Callable[[str], int], absent: int) -> Numbers:
+        known = map(meaning, self._dictionaries[column].to_list())
+        return np.fromiter((*known, absent), dtype=np.uint64)
+
+    def _of_nodes(self, meaning: Callable[[Node], int]) -> Numbers:
+        return np.fromiter(map(meaning, self._nodes), dtype=np.uint64, count=len(self._nodes))
+
+
+def _codes(codes: pl.Series, absent: int) -> npt.NDArray[np.int64]:
+    return (codes.fill_null(absent) if codes.null_count() else codes).to_numpy().astype(np.int64)
 
 
 def mixed(parts: Sequence[Numbers], seed: int = 0) -> Hashes:
@@ -69,3 +112,6 @@ def mixed(parts: Sequence[Numbers], seed: int = 0) -> Hashes:
         result *= _MULTIPLIER
         result ^= result >> _SHIFT
     return result
+
+
+_ALL_BITS = (1 << 64) - 1

@@ -55,33 +55,34 @@ class Sender:
         self.newest = protocol != "1.0"
         self.refused = 0
 
-    async def send(self, series: Sequence[Series], time_ms: int) -> None:
+    async def send(self, series: Sequence[Series], time_ms: int) -> bool:
         """Write the series, in smaller requests where one is too large.
 
-        Raises Retry or Rejected as the answer says; TooLarge for a single series.
+        False when the back end turns out not to know 2.0: these, made for it, were not written, and are to be made
+        anew. Raises Retry or Rejected as the answer says; TooLarge for a single series.
         """
         try:
-            await self._send(series, time_ms)
+            return await self._send(series, time_ms)
         except TooLarge:
             half = len(series) // 2
             if not half:
                 raise
-            await self.send(series[:half], time_ms)
-            await self.send(series[half:], time_ms)
+            return await self.send(series[:half], time_ms) and await self.send(series[half:], time_ms)
 
     async def aclose(self) -> None:
         """Let go of the connections."""
         await self._poster.aclose()
 
-    async def _send(self, series: Sequence[Series], time_ms: int) -> None:
-        if self.newest and not await self._try_newest(series, time_ms):
-            log.warning("the back end does not know remote write 2.0; 1.0 is used from now on")
-            self.newest = False
-        elif self.newest:
-            return
+    async def _send(self, series: Sequence[Series], time_ms: int) -> bool:
+        if self.newest:
+            if not await self._try_newest(series, time_ms):
+                log.warning("the back end does not know remote write 2.0; 1.0 is used from now on")
+                self.newest = False
+            return self.newest
         answer = await self._post(request_v1(series, time_ms), _V1)
         if answer.status // 100 != 2:
             raise self._error(answer)
+        return True
 
     async def _try_newest(self, series: Sequence[Series], time_ms: int) -> bool:
         """Write by 2.0; False when the back end shows that it knows only 1.0."""

@@ -1,11 +1,12 @@
 """Mixer's rules: what the configuration says of each handler, made into the choice of its rows."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from telemetry.batch import Batch, Template
 from telemetry.config.rules import PROBED, ProbeSettings, RuleSettings, templates_of
 from telemetry.processors.probes import is_probe
 from telemetry.rules import Select, Selected, everything
+from telemetry.rules.allowance import Allowance
 from telemetry.rules.draw import Bools
 from telemetry.rules.matching import compiled_for, shape_of
 from telemetry.rules.sampling import Sampling
@@ -24,11 +26,18 @@ DEFAULT = "default"
 """What the rule is called that holds for handlers that no rule names."""
 _REMEMBERED = 4
 
+Keep = Callable[[str, object, Callable[[], Allowance]], Allowance]
+"""Gives what was kept under a name, if it was made of the same, else what is made now: Parts.part."""
+
+
+def _anew(_name: str, _made_of: object, make: Callable[[], Allowance]) -> Allowance:
+    return make()
+
 
 class Rules:
     """All rules. One choice is made for all handlers that the same rules name and that accept the same.
 
-    `clock_ns` is for rate limits, of which each handler has its own.
+    `clock_ns` is for rate limits, of which each handler has its own; `keep` gives one that goes on from before.
     """
 
     def __init__(
@@ -37,10 +46,12 @@ class Rules:
         probes: ProbeSettings | None = None,
         *,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        keep: Keep = _anew,
     ) -> None:
         self.rules = tuple(rules)
         self.probes = probes or ProbeSettings()
         self._clock_ns = clock_ns
+        self._keep = keep
         self._shared: dict[object, _Remembering] = {}
 
     def templates_for(self, handler: str, accepts: Collection[Template]) -> frozenset[Template]:
@@ -54,8 +65,8 @@ class Rules:
         if plan is None:
             return self._share(DEFAULT, lambda: _WithoutProbes(self.probes)) if self.probes.ignore else everything
         if any(rule.sampling and rule.sampling.rate_limit for rules in plan.values() for rule in rules):
-            return _Choice(plan, self._clock_ns)
-        return self._share(tuple(plan.items()), lambda: _Choice(plan, self._clock_ns))
+            return _Choice(plan, lambda rule: self._limit(handler, rule))
+        return self._share(tuple(plan.items()), lambda: _Choice(plan, lambda _: None))
 
     def plan(self, handler: str, accepts: Collection[Template]) -> Mapping[Template, tuple[RuleSettings, ...]] | None:
         """Give the rules of each template for the handler, in their order; None when no rule names it."""
@@ -64,6 +75,15 @@ class Rules:
             return None
         taken = [template for template in Template if template in accepts]
         return {each: tuple(rule for rule in named if each in _templates(rule, accepts)) for each in taken}
+
+    def _limit(self, handler: str, rule: RuleSettings) -> Allowance | None:
+        """Give what the rule's rate limit still lets go to the handler; None where it has no limit."""
+        rate = rule.sampling.rate_limit if rule.sampling else None
+        if rate is None:
+            return None
+        burst = rate.burst or max(1, math.ceil(rate.rows_per_second))
+        make = partial(Allowance, rate.rows_per_second, burst, self._clock_ns)
+        return self._keep(f"rate limit: {handler}/{rule.name}", rate, make)
 
     def _share(self, key: object, make: Callable[[], Select]) -> Select:
         if key not in self._shared:
@@ -87,7 +107,8 @@ def match_of(batch: Batch, text: str) -> Bools:
     compiled = compiled_for(text, shape_of(batch))
     if not compiled.reads:
         return np.full(len(batch.rows), fill_value=bool(pl.select(compiled.expression).item()))
-    return batch.rows.select(compiled.expression).to_series().to_numpy()
+    # To plan an expression takes the longer the wider the frame is.
+    return batch.rows[list(compiled.reads)].select(compiled.expression).to_series().to_numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +128,13 @@ class _WithoutProbes:
 class _Choice:
     """The rows that any rule matches and keeps, each once."""
 
-    def __init__(self, plan: Mapping[Template, Sequence[RuleSettings]], clock_ns: Callable[[], int]) -> None:
-        sampling = {rule.name: rule.sampling for rules in plan.values() for rule in rules if rule.sampling}
-        self._sampling = {name: Sampling(settings, clock_ns) for name, settings in sampling.items()}
+    def __init__(
+        self, plan: Mapping[Template, Sequence[RuleSettings]], limit_of: Callable[[RuleSettings], Allowance | None]
+    ) -> None:
+        sampled = {rule.name: rule for rules in plan.values() for rule in rules}
+        self._sampling = {
+            name: Sampling(rule.sampling, limit_of(rule)) for name, rule in sampled.items() if rule.sampling
+        }
         self._plan = plan
 
     def __call__(self, batch: Batch) -> Selected:
@@ -124,7 +149,8 @@ class _Choice:
         rows, matches, going = len(kept), int(matched.sum()), int(kept.sum())
         if going == rows:
             return Selected(batch)
-        return Selected(batch.take(pl.Series(kept)), filtered=rows - matches, sampled_out=matches - going)
+        chosen = batch.take(pl.Series(kept)) if going else batch.slice(0, 0)
+        return Selected(chosen, filtered=rows - matches, sampled_out=matches - going)
 
 
 class _Remembering:

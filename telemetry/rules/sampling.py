@@ -1,8 +1,5 @@
 """Which of a rule's rows go on: a share of them, so many in a second, and what nobody wants to miss."""
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 import polars as pl
 
@@ -17,18 +14,10 @@ __all__ = ["Sampling"]
 class Sampling:
     """What a rule's sampling keeps for one handler. Pure in the batch but for its rate limit."""
 
-    def __init__(self, settings: SamplingSettings, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, settings: SamplingSettings, limit: Allowance | None) -> None:
         self._settings = settings
-        self._limit: Allowance | None = None
-        if rate := settings.rate_limit:
-            burst = rate.burst or max(1, math.ceil(rate.rows_per_second))
-            self._limit = Allowance(rate.rows_per_second, burst, clock_ns)
+        self._limit = limit
         self._important = _important(settings)
-
-    @property
-    def pure(self) -> bool:
-        """Whether the same batch always gives the same rows."""
-        return self._limit is None
 
     def keep(self, batch: Batch, matched: Bools) -> Bools:
         """Say which of the matched rows go on. First those that are kept for what they say, which use up no limit."""

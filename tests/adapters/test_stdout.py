@@ -124,6 +124,16 @@ def test_an_encoder_does_not_mistake_one_batchs_context_for_anothers():
         assert all(json.loads(line)["source.workload.name"] == name for line in encoder.objects(batch))
 
 
+@pytest.mark.parametrize("distinct", [1, 3, 600])
+def test_times_that_repeat_are_written_as_those_that_do_not(distinct):
+    times = [NOW_NS + at % distinct for at in range(600)]
+    batch = logentries(*({"request.time": time, "response.time": time if time % 2 else None} for time in times))
+    for line, time in zip(JsonLines().objects(batch), times, strict=True):
+        text = f"2023-11-14T22:13:20.{time - NOW_NS:09d}Z"
+        row = json.loads(line)
+        assert (row["request.time"], row.get("response.time")) == (text, text if time % 2 else None)
+
+
 def test_columns_taken_for_shared_are_those_that_a_context_has():
     assert set(CONTEXT_ATTRIBUTES) >= SHARED
 

@@ -55,7 +55,7 @@ def test_less_than_the_level_is_not_logged() -> None:
 def test_libraries_log_in_the_same_form() -> None:
     stream = io.StringIO()
     logs.configure("info", "json", stream)
-    logging.getLogger("uvicorn.error").warning("port %d", 80)
+    logging.getLogger("a.library").warning("port %d", 80)
     assert json.loads(stream.getvalue())["event"] == "port 80"
 
 

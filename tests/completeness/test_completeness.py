@@ -268,6 +268,19 @@ def test_silent_envoys_are_forgotten_whole_and_their_numbers_used_again() -> Non
     assert engine.completeness.ignored == 0
 
 
+def test_an_envoy_keeps_its_number_while_entries_of_its_wait_to_be_compared() -> None:
+    engine = Engine(window_s=20.0, settle_s=100.0, max_envoys=1)
+    engine.tell(0, {TOTAL: 1000})
+    engine.flush(10)
+    engine.entries(50, 60)
+    engine.say(20, {}, alive=False)
+    engine.flush(150)
+    engine.tell(160, {TOTAL: 0}, "b")
+    engine.flush(170)
+    assert engine.completeness.ignored > 0
+    assert engine.completeness.pending == 50
+
+
 def test_a_million_envoys_are_not_remembered() -> None:
     engine = known(max_envoys=1)
     engine.entries(5, 20, "b")

@@ -259,3 +259,34 @@ async def test_an_adapter_that_swallows_a_cancellation_can_not_keep_it_running()
     task.cancel()
     await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 10)
     assert (one.account().delivered, one.account().pending) == (1, 1)
+
+
+async def test_a_sink_is_unreachable_until_it_has_answered_for_the_first_time():
+    journal = MemoryJournal(max_bytes=ROOMY)
+    answered, never = asyncio.Event(), asyncio.Event()
+    sink = Sink([ConnectionError("gone"), answered, ConnectionError("gone again"), never])
+    one = delivery(sink, journal)
+    await journal.append([metrics(1), metrics(2, sequence=2)])
+    assert one.unreachable == ""
+    running = asyncio.create_task(one.run())
+    await until(lambda: one.failing, running)
+    assert one.unreachable == "ConnectionError: gone"
+    answered.set()
+    await until(lambda: "again" in one.last_error, running)
+    assert (one.failing, one.unreachable) == (True, "")
+    one.adapter = sink
+    assert one.unreachable == "ConnectionError: gone again"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_may_wait_less_waits_no_more_once_the_sink_fails():
+    journal = MemoryJournal(max_bytes=ROOMY)
+    one = delivery(Sink([ConnectionError("gone")] * 1000), journal)
+    await journal.append([metrics(1)])
+    waiting = asyncio.create_task(one.delivered(unless_failing=True))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await run_until(one, lambda: one.failing)
+    await asyncio.wait_for(waiting, 5)
+    assert one.account().pending == 1

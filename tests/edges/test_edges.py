@@ -1,6 +1,7 @@
 """The processor: hops in, edges out, nothing counted twice and nothing lost."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -180,6 +181,22 @@ def test_labels_that_the_operator_has_removed_harm_nothing(label: str) -> None:
     batches = [one for one in signals.process(entries) if one.template is Template.METRIC]
     (row,) = [one for one in rows_of(processor(), *batches, hops(hop())) if one["requests"]]
     assert row["requests"] == 1
+
+
+def test_an_interval_that_can_not_be_told_costs_no_other() -> None:
+    edges = processor()
+    entry = logentries({"context.protocol": "http", "response.code": 200, "context.reporter.kind": "inbound"})
+    (_, points, *_) = Signals(seed=1, started_ns=NOW_NS).process(entry)
+    # No counter falls, but what another processor makes may be anything.
+    impossible = replace(points, rows=points.rows.with_columns(value=-pl.col("value")))
+    list(edges.process(impossible))
+    list(edges.process(hops(hop())))
+    with pytest.raises(pl.exceptions.InvalidOperationError):
+        list(edges.flush(NOW_NS + 10 * SECOND_NS))
+    assert list(edges.flush(NOW_NS + 11 * SECOND_NS)) == []
+    list(edges.process(hops(hop())))
+    (batch,) = edges.flush(NOW_NS + 20 * SECOND_NS)
+    assert batch.rows.select("requests", start=pl.col("start").to_physical()).row(0) == (1, NOW_NS + 10 * SECOND_NS)
 
 
 def test_other_metrics_leave_no_trace() -> None:

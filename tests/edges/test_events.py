@@ -7,7 +7,7 @@ import pytest
 from telemetry.batch import Batch, Template, fault_of
 from telemetry.pipeline import END_NS
 from telemetry.processors.edge_events import EdgeEvents, Event
-from telemetry.processors.edge_memory import Before, Remembered
+from telemetry.processors.edge_memory import Before, EdgeMemory, Remembered
 from telemetry.processors.edge_slots import EDGE_IDENTITY
 from telemetry.processors.signals import Signals
 from tests.edges.rows import edge, edges
@@ -17,8 +17,12 @@ LONG_AGO_NS = NOW_NS - 10**6 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
 
 
-def events(known: Any = (), created_ns: int = LONG_AGO_NS, **options: Any) -> EdgeEvents:
-    return EdgeEvents(lambda: Before(created_ns, known), **options)
+def memory(known: Any = (), created_ns: int = LONG_AGO_NS, limit: int = 1000_000) -> EdgeMemory:
+    return EdgeMemory(lambda: Before(created_ns, known), limit=limit)
+
+
+def events(known: Any = (), created_ns: int = LONG_AGO_NS) -> EdgeEvents:
+    return EdgeEvents(memory(known, created_ns))
 
 
 def told(processor: EdgeEvents, *rows: dict[str, Any]) -> list[str]:
@@ -31,8 +35,8 @@ def entries(batches: Any) -> list[dict[str, Any]]:
     return [row for one in made for row in one.rows.iter_rows(named=True)]
 
 
-def knowing(*rows: dict[str, Any], **more: Any) -> EdgeEvents:
-    processor = events(**more)
+def knowing(*rows: dict[str, Any]) -> EdgeEvents:
+    processor = events()
     list(processor.process(edges(*rows)))
     return processor
 
@@ -135,6 +139,19 @@ def test_a_restart_is_no_news() -> None:
     assert told(processor, edge(mtls=0, plain=3)) == [Event.MTLS_LOST]
 
 
+def test_what_is_known_stays_known_to_who_takes_over() -> None:
+    known = memory()
+    before = EdgeEvents(known)
+    for minute in range(0, 50, 5):
+        list(before.process(edges(edge(last_seen=NOW_NS))))
+        assert entries(before.flush(NOW_NS + minute * 60 * SECOND_NS)) == []
+    after = EdgeEvents(known, vanish_after_s=1800.0)
+    assert entries(before.flush(END_NS)) == []
+    assert told(after, edge(last_seen=NOW_NS)) == []
+    (row,) = entries(after.flush(NOW_NS + 51 * 60 * SECOND_NS))
+    assert row["event.name"] == Event.EDGE_VANISHED
+
+
 def test_a_new_store_learns_before_it_tells() -> None:
     processor = events(created_ns=NOW_NS)
     assert told(processor, edge()) == []
@@ -144,10 +161,11 @@ def test_a_new_store_learns_before_it_tells() -> None:
 
 
 def test_memory_is_bounded_and_what_was_forgotten_is_not_told_as_new() -> None:
-    processor = events(limit=10)
+    small = memory(limit=10)
+    processor = EdgeEvents(small)
     for number in range(50):
         told(processor, edge(f"client{number}"))
-    assert (len(processor), processor.forgotten) == (10, 40)
+    assert (len(small), small.forgotten) == (10, 40)
     assert told(processor, edge("client0")) == []
 
 

@@ -10,7 +10,7 @@ from telemetry.config.edges import EdgeSettings
 from telemetry.delivery import Delivery, Terms
 from telemetry.edges import EdgeHandler, EdgeStore, Window
 from telemetry.journal.memory import MemoryJournal
-from telemetry.mesh_api import EdgeWork, edge_store
+from telemetry.mesh_api import EdgeWork, edge_memory, edge_store
 from telemetry.selfmetrics import SelfMetrics
 from tests.edges.rows import edge, edges, hop, hops
 from tests.rows import NOW_NS, SECOND_NS
@@ -46,7 +46,7 @@ async def test_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
     async def events_of_a_process() -> int:
         store = edge_store(settings)
         # As the service does it: the processors are made before anything has started.
-        work = EdgeWork(settings, store, Catalog(None), seed=1, started_ns=NOW_NS)
+        work = EdgeWork(settings, store, Catalog(None), seed=1, started_ns=NOW_NS, memory=edge_memory(store, settings))
         async with store:
             batches = [hops(hop(**{"context.time": time.time_ns()}))]
             for processor in work.processors:

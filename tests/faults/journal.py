@@ -58,10 +58,12 @@ def removed(path: Path) -> None:
         file.unlink()
 
 
-def damaged(path: Path, how: Damage, random: Random) -> None:
-    """Do this to the files, which nobody has open."""
+def damaged(path: Path, how: Damage, random: Random) -> Damage:
+    """Do this to the files, which nobody has open; gives what was done: where there is no log, the file is cut off."""
     log = Path(f"{path}-wal")
-    file = log if how is Damage.TORN and log.exists() and log.stat().st_size else path
+    if how is Damage.TORN and not (log.exists() and log.stat().st_size):
+        how = Damage.TRUNCATED
+    file = log if how is Damage.TORN else path
     size = file.stat().st_size
     with file.open("r+b") as content:
         if how is Damage.GARBLED:
@@ -70,3 +72,4 @@ def damaged(path: Path, how: Damage, random: Random) -> None:
                 content.write(random.randbytes(_SECTOR))
         else:
             content.truncate(random.randrange(size))
+    return how

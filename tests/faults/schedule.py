@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
+from typing import TypeAlias
 
 from tests.faults.sink import FOR_ROWS, Mood
 
-__all__ = ["HANDLERS", "Damage", "End", "Round", "schedule"]
+__all__ = ["FULL_DISK", "HANDLERS", "Damage", "End", "Fault", "Round", "schedule"]
 
 HANDLERS = ("numbered", "otlp")
+
+Fault: TypeAlias = str
+"""A mood of a sink, an end, a damage, or FULL_DISK."""
+FULL_DISK: Fault = "fill the disk"
 
 
 class End(StrEnum):

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,7 +29,7 @@ class Mood(StrEnum):
     HANG = "hang"
     TOO_MANY = "answer 429 with Retry-After"
     UNAVAILABLE = "answer 503"
-    CLOSE = "close before it takes anything"
+    CLOSE = "close in the middle of a request"
     FORGET = "take all and close before it can say so"
     PARTIAL = "take some, ask for some again, reject some"
 
@@ -48,8 +49,7 @@ class Certificates:
         authority.issue("good")
         authority.issue("expired", timedelta(minutes=-1))
 
-    def context(self, mood: Mood) -> ssl.SSLContext:
-        name = "expired" if mood is Mood.EXPIRED else "good"
+    def context(self, name: str) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         return context
@@ -61,9 +61,11 @@ class Sink:
 
     certificates: Certificates
     rows: list[Row] = field(default_factory=list)
-    failures: dict[Mood, int] = field(default_factory=dict)
+    failures: Counter[Mood] = field(default_factory=Counter)
     mood: Mood = Mood.WORK
     port: int = 0
+    has_failed: bool = False
+    """Whether anyone has felt its mood yet."""
     _runner: web.AppRunner | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +80,7 @@ class Sink:
 
     async def behave(self, mood: Mood) -> None:
         """Do this from the next connection on: none outlives the change."""
+        self.has_failed = False
         if mood is self.mood:
             return
         self.mood = mood
@@ -93,7 +96,9 @@ class Sink:
         application.router.add_post("/rows", self._of_rows)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
-        context = self.certificates.context(self.mood)
+        context = self.certificates.context("expired" if self.mood is Mood.EXPIRED else "good")
+        if self.mood is Mood.EXPIRED:
+            context.sni_callback = lambda *_: self._failed()  # called at each handshake
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
@@ -104,6 +109,8 @@ class Sink:
             self._runner = None
 
     async def _otlp(self, request: web.Request) -> web.StreamResponse:
+        if self.mood is Mood.CLOSE:
+            return await self._cut_off(request)
         taken = list(_of_otlp(gunzipped(await request.read())))
         if (refusal := await self._refusal(request, taken)) is not None:
             return refusal
@@ -111,6 +118,8 @@ class Sink:
         return web.Response(content_type="application/x-protobuf")
 
     async def _of_rows(self, request: web.Request) -> web.StreamResponse:
+        if self.mood is Mood.CLOSE:
+            return await self._cut_off(request)
         taken = list(_of_json(await request.read()))
         if (refusal := await self._refusal(request, taken)) is not None:
             return refusal
@@ -123,6 +132,14 @@ class Sink:
         named = {*retry, *rejected}
         self.rows += [row for at, row in enumerate(taken) if at not in named]
         return web.json_response({"retry": retry, "rejected": rejected})
+
+    async def _cut_off(self, request: web.Request) -> web.StreamResponse:
+        """Read half of it, and hang up."""
+        self._failed()
+        await request.content.readexactly((request.content_length or 0) // 2)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=503)
 
     async def _refusal(self, request: web.Request, rows: list[Row]) -> web.StreamResponse | None:
         """Answer as the mood is; None where it is to take them."""
@@ -143,7 +160,8 @@ class Sink:
         return web.Response(status=503)
 
     def _failed(self) -> None:
-        self.failures[self.mood] = self.failures.get(self.mood, 0) + 1
+        self.has_failed = True
+        self.failures[self.mood] += 1
 
 
 def _of_json(body: bytes) -> Iterator[Row]:

@@ -125,6 +125,12 @@ class World:
                     found["damaged", sample.labels["handler"]] = sample.value
         return found
 
+    async def refused_since(self, handler: str, since_ns: int) -> bool:
+        """Say whether the handler has failed to connect since then."""
+        state = (await self.client.get(f"{self.url}/debug/pipelines")).raise_for_status().json()
+        one = next(one for one in state["handlers"] if one["handler"] == handler)
+        return "ConnectError" in one["last_error"] and one["last_error_ns"] > since_ns
+
     async def ready(self) -> bool:
         return await answers(self.client, f"{self.url}/readyz")
 

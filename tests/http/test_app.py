@@ -32,13 +32,13 @@ async def test_a_live_process_is_healthy_ready_or_not() -> None:
 
 async def test_a_service_without_reasons_against_it_is_ready() -> None:
     response = await get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "reasons": {}})
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "reasons": {}, "warnings": {}})
 
 
 async def test_a_service_that_is_not_ready_says_why() -> None:
     response = await get("/readyz", {"service": "draining"})
     assert response.status_code == 503
-    assert response.json() == {"status": "not ready", "reasons": {"service": "draining"}}
+    assert response.json() == {"status": "not ready", "reasons": {"service": "draining"}, "warnings": {}}
 
 
 async def test_readiness_is_asked_anew_each_time() -> None:

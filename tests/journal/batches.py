@@ -55,10 +55,13 @@ def batches(draw: st.DrawFn) -> Batch:
     }
     rows = pl.DataFrame(list(columns.values()), schema=list(columns))
     rows = rows.select(pl.all().gather(pl.Series(draw(st.sampled_from([range(height), at(height, 700)])))))
+    known = frozenset[str]()
     if "context.key" in schema and draw(st.booleans()):
         key = pl.Series("context.key", [index % height for index in range(len(rows))], dtype=pl.UInt32)
         rows = rows.with_columns(key)
-    batch = Batch(template, rows, draw(st.text(max_size=5)), draw(st.integers(0, 2**63)), draw(st.integers(0, 2**40)))
+        known = draw(st.sampled_from([known, frozenset(schema), frozenset(filled)]))
+    named = draw(st.text(max_size=5)), draw(st.integers(0, 2**63)), draw(st.integers(0, 2**40))
+    batch = Batch(template, rows, *named, by_context=known)
     return batch.slice(1, len(rows) - 1) if draw(st.booleans()) else batch
 
 

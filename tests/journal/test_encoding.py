@@ -1,5 +1,7 @@
 """What is encoded comes back equal, whatever is in it; and far smaller, where rows repeat one another."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,6 +42,13 @@ def test_rows_of_one_key_are_stored_once():
     batch = keyed(10_000, 50)
     assert len(Encoder().encode(batch)) / 10_000 < 12
     assert_equal(decode(ENCODER.encode(batch)), batch)
+
+
+def test_what_is_told_to_follow_from_the_key_is_stored_the_same_without_looking():
+    batch, looked = keyed(10_000, 50), Encoder()
+    told = replace(batch, by_context=frozenset({"source.app", "source.workload.name", "destination.app"}))
+    assert Encoder().encode(told) == looked.encode(batch)
+    assert_equal(decode(looked.encode(told)), batch)
 
 
 def test_a_row_that_breaks_with_its_key_is_stored_all_the_same():

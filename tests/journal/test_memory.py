@@ -103,6 +103,23 @@ async def test_a_blocking_journal_makes_append_wait_for_room():
     assert journal.lost_rows("a") == 0
 
 
+async def test_a_full_journal_says_for_whom_it_waits_as_long_as_it_does():
+    journal = MemoryJournal(max_bytes=held_bytes(metrics(1)))
+    for name, on_full in (("a", "block"), ("b", "drop_oldest"), ("c", "block")):
+        journal.attach(name, METRIC, on_full)
+    first = await journal.append([metrics(1)])
+    assert journal.problems() == {}
+    second = asyncio.create_task(journal.append([metrics(2)]))
+    await asyncio.sleep(0)
+    assert journal.problems() == {"journal": "full: waits for handler a, c"}
+    await journal.commit("a", first)
+    await asyncio.sleep(0)
+    assert journal.problems() == {"journal": "full: waits for handler c"}
+    journal.detach("c")
+    await asyncio.wait_for(second, 5)
+    assert journal.problems() == {}
+
+
 @pytest.mark.parametrize("on_full", ["block", "drop_oldest"])
 async def test_a_batch_larger_than_the_journal_is_still_kept_alone(on_full):
     journal = MemoryJournal(max_bytes=1)

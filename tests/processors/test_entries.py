@@ -60,3 +60,18 @@ def test_an_old_envoys_http_entry_without_version_is_a_connection():
 
 def test_an_old_envoys_broken_request_is_a_request_still():
     assert row(untyped(version=2), old_envoy())["context.protocol"] == "http"
+
+
+@pytest.mark.parametrize(
+    ("path", "url_path"),
+    [("/a?b?c", "/a"), ("/a", "/a"), ("?", ""), ("/caf\u00e9/\U0001f600?\u00fc", "/caf\u00e9/\U0001f600"), ("", None)],
+)
+def test_the_path_of_the_url_ends_at_the_first_question_mark(path, url_path):
+    assert row(inbound(path=path))["request.url_path"] == url_path
+
+
+@pytest.mark.parametrize(("value", "method"), [(0, None), (1, "GET"), (9, "PATCH"), (10, None), (-1, None)])
+def test_a_method_newer_than_our_list_is_not_named(value, method):
+    entry = inbound()
+    entry.request.request_method = value
+    assert row(entry)["request.method"] == method

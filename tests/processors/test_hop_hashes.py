@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from telemetry.processors.hops.hashes import combined, distinct, request_ids, sorted_out
 from telemetry.processors.hops.matching import by_key_and_time
-from telemetry.processors.hops.octets import are_hexadecimal, are_wide, octets, texts
+from telemetry.processors.hops.octets import are_hexadecimal, octets, texts
 from telemetry.processors.hops.reporters import Reporters
 from telemetry.processors.spans.identifiers import hexadecimal, trace_ids
 
@@ -34,14 +34,17 @@ def test_the_order_by_key_and_time_is_that_of_sorting_by_both(rows: list[tuple[i
 @given(st.text(st.characters(max_codepoint=127), min_size=16, max_size=16))
 def test_hex_digits_are_told_from_all_other_characters(text: str) -> None:
     rows = octets(pl.Series([text]), 16)
+    assert rows is not None
     assert are_hexadecimal(rows) == all(one in "0123456789abcdefABCDEF" for one in text)
     assert texts(rows).to_list() == [text]
 
 
 def test_only_texts_of_one_width_can_be_rows_of_bytes() -> None:
-    assert are_wide(pl.Series(["ab", "é"]), 2)
-    assert not are_wide(pl.Series(["ab", None]), 2)
-    assert not are_wide(pl.Series(["ab", "abc"]), 2)
+    rows = octets(pl.Series(["ab", "é"]), 2)
+    assert rows is not None
+    assert rows.tolist() == [[0x61, 0x62], [0xC3, 0xA9]]
+    assert octets(pl.Series(["ab", None]), 2) is None
+    assert octets(pl.Series(["ab", "abc"]), 2) is None
 
 
 @given(numbers)

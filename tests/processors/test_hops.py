@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.batch import Batch, Template, fault_of
-from telemetry.processors.hops import Hops, HopsSettings
+from telemetry.processors.hops import OMITTED, Hops, HopsSettings
 from telemetry.processors.times import PARTS
 from tests.rows import NOW_NS, SECOND_NS, logentries
 
@@ -117,6 +117,31 @@ def test_each_end_tells_what_it_knows_better() -> None:
     assert hop["destination.service.host"] == "api.shop.svc.cluster.local"
     assert hop["connection.mtls"] is True
     assert (hop["request.bytes"], hop["response.bytes"]) == (300, 4000)
+
+
+@pytest.mark.parametrize("teller", [client, server])
+def test_what_one_end_alone_tells_is_told(teller: Any) -> None:
+    told = {"request.operation": "GET /items", "trace.id": "1" * 32, "trace.span_id": "2" * 16}
+    (hop,) = joined([end(**(told if end is teller else {})) for end in (client, server)])
+    assert {name: hop[name] for name in told} == told
+
+
+def test_hops_need_not_tell_of_which_request_they_are() -> None:
+    processor = Hops(SETTINGS, seed=1, started_ns=NOW_NS - SECOND_NS, whole=False)
+    told = {"request.operation": "GET /items", "trace.id": "1" * 32}
+    (brief,) = joined([client(**told), server(**told)], processor=processor)
+    (whole,) = joined([client(**told), server(**told)])
+    assert all(brief[name] is None for name in OMITTED)
+    assert {name: value for name, value in whole.items() if name not in OMITTED} == {
+        name: value for name, value in brief.items() if name not in OMITTED
+    }
+    list(processor.process(received([client(50_000, **told)], LATER_NS)))
+    processor.be_whole()
+    assert not of([*processor.flush(LATER_NS)])
+    list(processor.process(received([server(50_000, **told), client(50_001, **told)], LATER_NS)))
+    first, second = sorted(of([*processor.flush(3 * LATER_NS)]), key=lambda hop: hop["hop.reporter"], reverse=True)
+    assert (first["hop.reporter"], first["trace.id"]) == ("source", told["trace.id"])
+    assert (second["hop.reporter"], second["trace.id"]) == ("both", told["trace.id"])
 
 
 def test_the_time_between_the_two_ends_is_the_network_s() -> None:

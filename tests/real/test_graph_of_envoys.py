@@ -20,7 +20,7 @@ from telemetry.http.app import create_app
 from telemetry.http.asking import Mesh as Known
 from telemetry.mesh_api import mesh_routers
 from telemetry.processors.edge_events import EdgeEvents, Event
-from telemetry.processors.edge_memory import Before
+from telemetry.processors.edge_memory import Before, EdgeMemory
 from telemetry.processors.edges import Edges
 from telemetry.processors.hops import Hops, HopsSettings
 from telemetry.processors.signals import Signals
@@ -73,7 +73,7 @@ async def seen(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seen]:
         list(edges.process(batch))
     made = [*edges.flush(END_NS)]
     assert [fault_of(one) for one in made] == [None] * len(made)
-    telling = EdgeEvents(lambda: Before(0))
+    telling = EdgeEvents(EdgeMemory(lambda: Before(0)))
     events = [
         row
         for batch in made

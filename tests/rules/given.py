@@ -25,8 +25,8 @@ def rule(match: str = "true", *handlers: str, **more: Any) -> RuleSettings:
     return RuleSettings.model_validate({"name": "r", "match": match, "handlers": handlers or ("audit",), **more})
 
 
-def rules(*some: RuleSettings, clock: Clock | None = None, probes: ProbeSettings | None = None) -> Rules:
-    return Rules(some, probes, clock_ns=clock or Clock())
+def rules(*some: RuleSettings, clock: Clock | None = None, probes: ProbeSettings | None = None, **more: Any) -> Rules:
+    return Rules(some, probes, clock_ns=clock or Clock(), **more)
 
 
 def selected(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.batch import Template
+from telemetry.parts import Parts
 from tests.rows import logentries
 from tests.rules.given import EVERY, Clock, rows_of, rule, rules, selected, values
 
@@ -107,6 +108,19 @@ def test_a_rate_limit_lets_go_what_the_seconds_gather_and_no_more_than_a_burst()
     assert select(batch).sampled_out == 10
     clock.now_ns += 100 * SECOND_NS
     assert len(select(batch).batch.rows) == 15
+
+
+@pytest.mark.parametrize(("rate", "again"), [(15, 0), (20, 20)])
+def test_a_rate_limit_that_has_not_changed_is_not_filled_anew_by_other_rules(rate, again):
+    batch = logentries(*({"response.outcome": "success"} for _ in range(30)))
+    limited = rule(sampling={"rate_limit": {"rows_per_second": 15}})
+    parts = Parts()
+    assert len(rules(limited, keep=parts.part).select_for("audit", EVERY)(batch).batch.rows) == 15
+    changed = rule("1 == 1", sampling={"rate_limit": {"rows_per_second": rate}})
+    after = rules(changed, rule(name="other"), keep=Parts(parts).part)
+    assert len(after.select_for("audit", EVERY)(batch).batch.rows) == 30, "the other rule keeps all"
+    after = rules(changed, keep=Parts(parts).part)
+    assert len(after.select_for("audit", EVERY)(batch).batch.rows) == again
 
 
 def test_errors_use_up_no_rate():

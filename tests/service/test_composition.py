@@ -1,8 +1,10 @@
 """What a configuration makes of the service, where it is not what the one before made."""
 
 import time
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,9 +14,12 @@ from telemetry.adapters.prometheus import Prometheus
 from telemetry.assembly import Assembly
 from telemetry.batch import Batch, Template
 from telemetry.composition import Composition
-from telemetry.config import load
+from telemetry.config import Settings, load
+from telemetry.node import Node
+from telemetry.receivers.coalesce import Chunk
 from telemetry.service import Service
-from tests.edges.rows import hop, hops
+from tests.edges.rows import edge, edges, hop, hops
+from tests.rows import logentries
 from tests.service.running import Envoy, settings, until
 from tests.wire import inbound, message, node
 
@@ -78,3 +83,70 @@ handlers: {{hopping: {{adapter: hopping}}{entries}}}
     assert (row["request.id"], row["trace.id"]) == (None, None)
     told = [one.rows["exemplar"].drop_nulls() for one in batches if one.template is Template.METRIC]
     assert pl.concat(told).is_empty()
+
+
+def with_edges(folder: Path, **more: object) -> Settings:
+    return settings(edges={"path": folder / "edges.db", "events": {"warm_up_s": 0.0}, **more})
+
+
+def events_of(composition: Composition, rows: Batch) -> list[str]:
+    """What the events' processor, the last one of edges, tells of these."""
+    told: Iterable[Batch] = composition._edges.processors[-1].process(rows)
+    return [name for one in told if one.template is Template.LOGENTRY for name in one.rows["event.name"]]
+
+
+async def test_a_reload_that_changes_edges_makes_no_old_edge_new(tmp_path):
+    assembly = Assembly(with_edges(tmp_path))
+    async with assembly.edges:
+        before = Composition(assembly, with_edges(tmp_path))
+        now_ns = time.time_ns()
+        assert events_of(before, edges(edge(last_seen=now_ns))) == ["edge_appeared", "version_appeared"]
+        after = Composition(assembly, with_edges(tmp_path, interval_s=1.0), before)
+        assert after._edges is not before._edges
+        # The store has not been told of it yet: only the memory knows.
+        assert events_of(after, edges(edge(last_seen=now_ns), edge("cron", last_seen=now_ns))) == ["edge_appeared"]
+
+
+def chunk(*ids: str) -> Chunk:
+    entries = message(*(inbound(stream_id=one) for one in ids))
+    return Chunk([entries], [0], [Node("sidecar~a", "", {}, "", "")], [len(ids)], time.time_ns())
+
+
+def metrics_of(batches: Iterable[Batch]) -> set[str]:
+    return {name for one in batches if one.template is Template.METRIC for name in one.rows["metric"]}
+
+
+async def test_a_chunk_that_is_on_its_way_when_metrics_change_counts_in_those_that_it_set_out_with():
+    quiet = {"edges": {"enabled": False}, "hops": {"enabled": False}}
+    assembly = Assembly(settings(**quiet))
+    before = Composition(assembly, settings(**quiet))
+    # Nobody else reads this attribute, so the pipeline before made no column of it.
+    mine = [{"name": "mine_total", "dimensions": {"way": "route.name"}}]
+    after = Composition(assembly, settings(metrics=mine, **quiet), before)
+    old = before.pipeline.run(chunk("a"))
+    new = after.pipeline.run(chunk("b"))
+    assert "istio_requests_total" in metrics_of(old)
+    assert metrics_of(new) - metrics_of(old) == {"mine_total"}
+    failures = assembly.metrics.registry.get_sample_value
+    assert failures("telemetry_processor_failures_total", {"processor": "signals"}) is None
+    ends, starts = (one.rows[column][0] for one, column in ((old[0], "time"), (new[0], "start")))
+    assert ends == starts
+
+
+def test_what_has_not_changed_is_not_made_again():
+    assembly = Assembly(settings())
+    before = Composition(assembly, settings())
+    after = Composition(assembly, settings(outcomes=[{"match": "true", "outcome": "success"}]), before)
+    assert (after._signals, after._contexts, after._hops) == (before._signals, before._contexts, before._hops)
+
+
+def test_a_rate_limit_goes_on_through_a_reload_that_changes_something_else():
+    rule = {"name": "some", "handlers": ["page"], "sampling": {"rate_limit": {"rows_per_second": 0.001, "burst": 1}}}
+    handlers = {"page": {"adapter": "stdout"}}
+    assembly = Assembly(settings())
+    before = Composition(assembly, settings(handlers=handlers, rules=[rule]))
+    changed = [rule, {"name": "more", "handlers": ["page"], "match": "response.code == 1"}]
+    after = Composition(assembly, settings(handlers=handlers, rules=changed), before)
+    row = logentries({"response.outcome": "success"})
+    chosen = [len(one.outfits["page"].select(row).batch.rows) for one in (before, after, after)]
+    assert chosen == [1, 0, 0]

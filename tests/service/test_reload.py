@@ -1,6 +1,7 @@
 """A changed configuration: taken as a difference, or refused whole."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -9,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import BaseModel, ConfigDict
+from structlog.testing import capture_logs
 
 from telemetry.adapters.prometheus import Prometheus
 from telemetry.batch import Batch, Template
 from telemetry.config import load
+from telemetry.config.settings import LogSettings
 from telemetry.options import Secret
 from telemetry.service import Service
 from tests.service.running import Envoy, counted, total, until
@@ -289,3 +292,112 @@ async def test_a_secret_that_has_changed_is_masked_as_the_one_before(tmp_path, m
         one.write("shelf: {adapter: shelf}")
         assert (await one.reload()).status_code == 200
         await envoy.end()
+
+
+async def test_how_we_log_changes_with_the_file_and_only_when_it_is_taken(tmp_path):
+    file = tmp_path / "telemetry.yaml"
+    file.write_text(START % PROMETHEUS)
+    used: list[LogSettings] = []
+    async with Service(READ(file), file, READ, used.append) as service:
+        one = Configured(service, file)
+        one.write("shelf: {adapter: shelf, broken: true}", "log: {level: error}")
+        assert (await one.reload()).status_code == 409
+        assert used == []
+        one.write(PROMETHEUS, "log: {level: debug, format: json}")
+        assert [change.split(":")[0] for change in (await one.reload()).json()["changes"]] == [
+            "log.level",
+            "log.format",
+        ]
+        one.write(BOTH, "log: {level: debug, format: json}")
+        assert (await one.reload()).status_code == 200
+    assert used == [LogSettings(level="debug", format="json")]
+
+
+async def test_a_file_that_says_nothing_of_the_log_any_more_logs_as_by_default(tmp_path):
+    file = tmp_path / "telemetry.yaml"
+    file.write_text(START % PROMETHEUS + "log: {level: error}")
+    used: list[LogSettings] = []
+    async with Service(READ(file), file, READ, used.append) as service:
+        one = Configured(service, file)
+        one.write(PROMETHEUS)
+        assert (await one.reload()).status_code == 200
+    assert used == [LogSettings()]
+
+
+async def ready(service: Service) -> httpx.Response:
+    async with httpx.AsyncClient() as client:
+        return await client.get(f"http://127.0.0.1:{service.http_port}/readyz")
+
+
+async def test_a_sink_that_was_never_reached_is_named_and_makes_nobody_unready(tmp_path):
+    async with configured(tmp_path, BOTH.replace("adapter: shelf", "adapter: shelf, away: true")) as one:
+        envoy = Envoy(one.service.grpc_port)
+        await one.send(envoy, "a")
+        await until(lambda: one.service.deliveries[1].failing)
+        answer = await ready(one.service)
+        assert (answer.status_code, answer.json()["reasons"]) == (200, {})
+        assert answer.json()["warnings"] == {"handler shelf": "ConnectionError: the shelf is away, "}
+        one.write(BOTH)
+        assert (await one.reload()).status_code == 200
+        await until(lambda: one.adapter("shelf").ids == ["a"])
+        assert (await ready(one.service)).json()["warnings"] == {}
+        await envoy.end()
+
+
+@pytest.mark.parametrize("journal", ["max_bytes: 1MiB", "max_bytes: 1MiB, path: data/journal.db"])
+async def test_a_full_journal_is_told_of_while_an_append_waits_and_the_account_goes_on(tmp_path, journal):
+    shelf = "shelf: {adapter: shelf, away: true, delivery: {on_full: block, initial_backoff: 1ms}}"
+    file = tmp_path / "telemetry.yaml"
+    file.write_text(START % shelf + f"journal: {{{journal}}}")
+    async with Service(READ(file), file, READ) as service:
+        envoy, ids, sent = Envoy(service.grpc_port), [str(number) for number in range(2000)], 0
+
+        def taken() -> bool:
+            return bool(service.not_ready()) or counted(service, "telemetry_receiver_entries_total") == sent * len(ids)
+
+        while not service.not_ready():
+            await envoy.send(message(*(inbound(stream_id=each) for each in ids), sender=REVIEWS))
+            sent += 1
+            await until(taken)
+        # The append before the last may just have ended.
+        await until(lambda: counted(service, "telemetry_journal_problems") == 1)
+        answer = await ready(service)
+        assert (answer.status_code, answer.json()["reasons"]) == (503, {"journal": "full: waits for handler shelf"})
+        file.write_text(START % shelf.replace("away: true, ", "") + f"journal: {{{journal}}}")
+        await service.reloading.reload("test")
+        await until(lambda: not service.not_ready())
+        await until(lambda: len(service.deliveries[0].adapter.ids) == sent * len(ids))
+        await envoy.end()
+
+
+async def test_the_end_does_not_wait_for_a_sink_that_fails_when_the_disk_keeps_its_rows(tmp_path):
+    file = tmp_path / "telemetry.yaml"
+    journal = "journal: {path: data/journal.db}\n"
+    file.write_text(START.replace("5s", "60s") % "shelf: {adapter: shelf, away: true}" + journal)
+    with capture_logs() as logged:
+        async with asyncio.timeout(30):
+            async with Service(READ(file), file, READ) as service:
+                envoy = Envoy(service.grpc_port)
+                await envoy.send(message(inbound(stream_id="a"), sender=REVIEWS))
+                await until(lambda: service.deliveries[0].account().pending == 1)
+                await envoy.end()
+    (line,) = [line for line in logged if line["event"].startswith("not everything was delivered")]
+    assert (line["rows"], line["entries"]) == ({"shelf": 1}, 0)
+    assert "the journal keeps the rows for the next start" in line["event"]
+    file.write_text(START % "shelf: {adapter: shelf}" + journal)
+    async with Service(READ(file), file, READ) as service:
+        await until(lambda: service.deliveries[0].adapter.ids == ["a"])
+
+
+async def test_the_end_waits_its_whole_time_for_a_sink_that_fails_when_only_memory_keeps_its_rows(tmp_path):
+    with capture_logs() as logged:
+        file = tmp_path / "telemetry.yaml"
+        file.write_text(START.replace("5s", "1200ms") % "shelf: {adapter: shelf, away: true}")
+        async with Service(READ(file), file, READ) as service:
+            envoy = Envoy(service.grpc_port)
+            await envoy.send(message(inbound(stream_id="a"), sender=REVIEWS))
+            await until(lambda: service.deliveries[0].failing)
+            await envoy.end()
+            ends_s = time.monotonic()
+    assert time.monotonic() - ends_s >= 1.2
+    assert any("raise shutdown.deadline" in line["event"] for line in logged)

@@ -15,6 +15,8 @@ __all__ = ["READS", "Address", "addresses", "numbers"]
 _OF_CLIENT = ("upstream.local", "upstream")
 _OF_SERVER = ("downstream", "downstream.local")
 _HOSTS = tuple(f"{end}.ip" for end in _OF_CLIENT + _OF_SERVER)
+_TIMES = "mM"
+Bools = npt.NDArray[np.bool_]
 READS = tuple(f"{end}.{part}" for end in _OF_CLIENT + _OF_SERVER for part in ("ip", "port"))
 
 
@@ -26,9 +28,8 @@ class Address:
     key: Hashes
 
 
-def addresses(rows: pl.DataFrame, client: pl.Series, seed: int) -> tuple[Address, Address]:
-    """Give the addresses that the connection is from, and to. `client`: which rows a client's Envoy tells."""
-    by_client = client.to_numpy()
+def addresses(rows: pl.DataFrame, by_client: Bools, seed: int) -> tuple[Address, Address]:
+    """Give the addresses that the connection is from, and to. `by_client`: which rows a client's Envoy tells."""
     hosts = texts(rows, _HOSTS, seed)
     first, second = (_address(rows, ends, hosts, by_client) for ends in zip(_OF_CLIENT, _OF_SERVER, strict=True))
     return first, second
@@ -36,14 +37,15 @@ def addresses(rows: pl.DataFrame, client: pl.Series, seed: int) -> tuple[Address
 
 def numbers(values: pl.Series) -> npt.NDArray[Any]:
     """Give numbers and times as they are in memory; 0 for null."""
-    physical = values.to_physical()
-    return (physical.fill_null(0) if physical.null_count() else physical).to_numpy()
+    if values.null_count():
+        values = values.to_physical().fill_null(0)
+    plain = values.to_numpy()
+    # To have numpy take a time for a number costs a twentieth of what it costs to have Polars do so.
+    return plain.view(np.int64) if plain.dtype.kind in _TIMES else plain
 
 
-def _address(
-    rows: pl.DataFrame, ends: tuple[str, str], hosts: Mapping[str, Hashes], by_client: npt.NDArray[np.bool_]
-) -> Address:
+def _address(rows: pl.DataFrame, ends: tuple[str, str], hosts: Mapping[str, Hashes], by_client: Bools) -> Address:
     host = np.where(by_client, *(hosts[f"{end}.ip"] for end in ends))
     key = combined(host, np.where(by_client, *(numbers(rows[f"{end}.port"]) for end in ends)))
-    key[host == 0] = 0
+    key *= host != 0
     return Address(host, key)

@@ -2,23 +2,26 @@
 
 from collections.abc import Collection
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Template
-from telemetry.processors.hops.addresses import READS as ADDRESSES
-from telemetry.processors.hops.addresses import addresses, numbers
-from telemetry.processors.hops.hashes import Hashes, combined, request_ids
+from telemetry.processors.hops.addresses import numbers
+from telemetry.processors.hops.answers import ANSWER
+from telemetry.processors.hops.hashes import Hashes, combined
 from telemetry.processors.hops.parts import HELD, SHARES, times_of
+from telemetry.processors.hops.reading import READS as READ
+from telemetry.processors.hops.reading import Reading
+from telemetry.processors.hops.register import Slots
 
-__all__ = ["HALF", "READS", "halves"]
+__all__ = ["HALF", "IDS", "READS", "ends_among", "halves"]
 
 _ENTRY = SCHEMAS[Template.LOGENTRY]
-_CARRIED = (
-    "request.time", "request.id", "request.operation", "request.attempts", "trace.id", "trace.span_id",
-    "response.code", "response.grpc_status", "response.flags", "context.proxy_error_code", "response.outcome",
-    "response.blame", "response.duration", "latency.excluded", "connection.event", "connection.opened", "context.time",
-)  # fmt: skip
-_TIMES = ("request.time", "response.duration")
+_TIMES = ("request.time", "response.duration", "context.time")
+IDS = ("request.id", "trace.id", "trace.span_id")
+"""Carried only where whoever reads the hops wants to know of which request they are."""
+
 _IS_TCP = pl.col("context.protocol") == "tcp"
 _BYTES = {
     "request.bytes": pl.when(_IS_TCP).then("connection.received.bytes").otherwise("request.total_size"),
@@ -28,66 +31,83 @@ _OF_REQUESTS = {"request.bytes": "request.total_size", "response.bytes": "respon
 _FIRST_ANSWER = "envoy.time_to_first_upstream_rx_byte"
 _NEEDED = sorted(
     {
-        *_CARRIED,
+        *_TIMES,
+        *IDS,
+        *ANSWER,
         *HELD,
-        *ADDRESSES,
+        *READ,
         *(root for made in _BYTES.values() for root in made.meta.root_names()),
         "context.key",
-        "context.reporter.kind",
         "request.counts",
         _FIRST_ANSWER,
     }
 )
 
 READS: Collection[str] = frozenset(_NEEDED)
-"""The attributes that a half is made of; identities need more."""
+"""The attributes that a half, and its answer, is made of; identities need more."""
 
 HALF = {
+    # Who and whom (Identities), what became of it (Answers).
     "slot": pl.UInt32,
+    "answer": pl.UInt32,
     "client": pl.Boolean,
     "answered": pl.Boolean,
-    **{name: _ENTRY[name] for name in _CARRIED},
+    **{name: _ENTRY[name] for name in _TIMES},
     **dict.fromkeys(SHARES, pl.Int64),
     "request.bytes": pl.UInt64,
     "response.bytes": pl.UInt64,
-    # 0 where there is none; host: the client's, whichever the port.
+    # 0 where there is none; host: the client's, whichever the port; key: of id, from and to, where all three are known.
+    "key": pl.UInt64,
     "id": pl.UInt64,
     "host": pl.UInt64,
     "from": pl.UInt64,
     "to": pl.UInt64,
+    **{name: _ENTRY[name] for name in IDS},
 }
+"""A half's columns; without IDS where nobody wants them."""
 
 
-def halves(rows: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, Hashes]:
-    """Give the entries that are ends of a hop (requests, reports of connections): HALF, with context.key for slot.
+def halves(
+    rows: pl.DataFrame, reading: Reading, slots: Slots, answers: Slots, seed: int, *, whole: bool
+) -> tuple[pl.DataFrame, Hashes]:
+    """Give the ends of hops that these entries are: HALF, IDS only if `whole`.
 
     And what names the entry itself: a second one that is equal is the same, told twice.
     """
-    shown = _chosen(rows[_NEEDED])
-    client = shown["context.reporter.kind"].eq_missing("outbound")
-    sender, receiver = addresses(shown, client, seed)
-    ids = request_ids(shown["request.id"], seed)
-    telling = (numbers(shown[name]) for name in ("request.counts", "downstream.port", *_TIMES))
-    entry = combined(ids, sender.key, receiver.key, client.to_numpy(), *telling)
-    times = times_of(shown)
-    hashed = {"id": ids, "host": sender.host, "from": sender.key, "to": receiver.key}
-    made = [client.alias("client"), *_sizes_and_proof(shown, client), shown["context.key"].alias("slot")]
-    made += [pl.Series(name, values) for name, values in (times | hashed).items()]
-    return shown[list(_CARRIED)].hstack(made)[list(HALF)], entry
+    named = combined(reading.id, reading.sender, reading.receiver, seed=seed)
+    telling = (numbers(rows[name]) for name in ("request.counts", "downstream.port", "response.duration"))
+    entry = combined(named, reading.client, reading.start, *telling)
+    known = (reading.id != 0) & (reading.sender != 0) & (reading.receiver != 0)
+    made = {
+        "slot": slots, "answer": answers, "client": reading.client, **times_of(rows),
+        "key": named if known.all() else np.where(known, named, 0),
+        "id": reading.id, "host": reading.host, "from": reading.sender, "to": reading.receiver,
+    }  # fmt: skip
+    columns = [pl.Series(name, values) for name, values in made.items()]
+    carried = rows[[*_TIMES, *IDS] if whole else [*_TIMES]]
+    shown = carried.hstack([*columns, *_sizes_and_proof(rows, reading.client)])
+    return shown[[name for name in HALF if whole or name not in IDS]], entry
 
 
-def _chosen(rows: pl.DataFrame) -> pl.DataFrame:
-    counts = rows["request.counts"]
-    if counts.all(ignore_nulls=False):
-        return rows
-    return rows.filter(counts.fill_null(value=False) | rows["connection.event"].is_not_null())
+def ends_among(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Tell which entries are ends of hops: requests, and reports of connections."""
+    is_end = rows["request.counts"]
+    if not is_end.all(ignore_nulls=False):
+        is_end = is_end.fill_null(value=False) | rows["connection.event"].is_not_null()
+    # What happened in the mesh itself is nobody's request.
+    if rows["context.key"].null_count():
+        is_end &= rows["context.key"].is_not_null()
+    return is_end.to_numpy()
 
 
-def _sizes_and_proof(shown: pl.DataFrame, client: pl.Series) -> list[pl.Series]:
+def _sizes_and_proof(rows: pl.DataFrame, client: npt.NDArray[np.bool_]) -> list[pl.Series]:
     """Give both directions' bytes, and `answered`: whether it is proven that the server's Envoy had the request."""
-    is_tcp = shown["context.protocol"] == "tcp"
+    is_tcp = rows["context.protocol"] == "tcp"
     # A TLS handshake that fails has a connection too: only an answer proves it.
-    answered = (~client | shown[_FIRST_ANSWER].is_not_null() | is_tcp).alias("answered")
+    answers = rows[_FIRST_ANSWER]
+    answered = pl.Series("answered", np.ones(len(rows), np.bool_))
+    if answers.null_count():
+        answered &= pl.Series(~client) | answers.is_not_null() | is_tcp
     if is_tcp.any():
-        return [answered, *shown.select_seq(**_BYTES).get_columns()]
-    return [answered, *(shown[source].alias(name) for name, source in _OF_REQUESTS.items())]
+        return [answered, *rows.select_seq(**_BYTES).get_columns()]
+    return [answered, *(rows[source].alias(name) for name, source in _OF_REQUESTS.items())]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from telemetry.processors.hops.octets import are_wide, octets
+from telemetry.processors.hops.octets import Octets, binary, octets
 
 __all__ = ["Hashes", "among", "combined", "distinct", "request_ids", "sorted_out", "text", "texts"]
 
@@ -19,52 +19,54 @@ Ints = npt.NDArray[np.int64]
 _ODD, _MIX_1, _MIX_2 = (np.uint64(it) for it in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _ZERO = np.uint64(0)
 _BITS = 20
-_ABOVE_BITS = np.uint64(64 - _BITS)
+# Small enough for a cache.
+_CELLS = 15
+_ABOVE_CELLS = np.uint64(64 - _CELLS)
 _BYTES = 8
-_30, _27, _31, _32 = (np.uint64(bits) for bits in (30, 27, 31, 32))
+_30, _27, _31 = (np.uint64(bits) for bits in (30, 27, 31))
 
 _UUID_CHARACTERS = 36
-_WORDS = 5
-# Each proxy may write the reason of its sampling decision here (Envoy's UUIDRequestIDExtension).
-_REWRITTEN = 14
+# Each proxy may write the reason of its sampling decision over the version (Envoy's UUIDRequestIDExtension).
+_REWRITTEN, _VERSION = 14, np.uint8(ord("4"))
 
 
 def texts(rows: pl.DataFrame, names: Sequence[str], seed: int) -> dict[str, Hashes]:
     """Hash columns of texts, or of numbers; null is 0."""
-    # All at once: to begin with one takes as long as to hash a thousand texts.
-    hashed = rows[list(names)].select_seq(pl.all().hash(seed))
-    return {name: _nulls_as_0(rows[name], hashed[name].to_numpy()) for name in names}
+    return {name: text(rows[name], seed) for name in names}
 
 
 def text(values: pl.Series, seed: int) -> Hashes:
-    """Hash texts; null is 0."""
-    return _nulls_as_0(values, values.hash(seed).to_numpy())
+    """Hash texts, or bytes; null is 0."""
+    # A frame's rows are hashed without the query engine, which costs as much as the hashing of a thousand texts.
+    hashes = values.to_frame().hash_rows(seed).to_numpy()
+    return np.where(hashes == _of_null(values.dtype, seed), _ZERO, hashes) if values.null_count() else hashes
 
 
-def _nulls_as_0(values: pl.Series, hashes: Hashes) -> Hashes:
-    return np.where(values.is_null().to_numpy(), _ZERO, hashes) if values.null_count() else hashes
+@cache
+def _of_null(dtype: pl.DataType, seed: int) -> np.uint64:
+    return np.uint64(pl.Series([None], dtype=dtype).to_frame().hash_rows(seed)[0])
 
 
 def request_ids(ids: pl.Series, seed: int) -> Hashes:
     """Hash request ids so that both ends' are equal: of a UUID without the digit that proxies rewrite; null is 0."""
-    if are_wide(ids, _UUID_CHARACTERS):
-        return _of_uuids(ids, seed)
+    rows = octets(ids, _UUID_CHARACTERS)
+    if rows is not None:
+        return text(_as_made(ids, rows), seed)
     is_uuid = (ids.str.len_bytes() == _UUID_CHARACTERS).fill_null(value=False)
     hashes = text(ids, seed)
     if is_uuid.any():
-        hashes = np.where(is_uuid.to_numpy(), _ZERO, hashes)
-        hashes[is_uuid.to_numpy()] = _of_uuids(ids.filter(is_uuid), seed)
+        hashes = hashes.copy()
+        hashes[is_uuid.to_numpy()] = request_ids(ids.filter(is_uuid), seed)
     return hashes
 
 
-def _of_uuids(ids: pl.Series, seed: int) -> Hashes:
-    octets_of_words = np.zeros((len(ids), _WORDS * _BYTES), np.uint8)
-    octets_of_words[:, :_UUID_CHARACTERS] = octets(ids, _UUID_CHARACTERS)
-    octets_of_words[:, _REWRITTEN] = 0
-    words = octets_of_words.view(np.uint64)
-    # A product's low bits know nothing of a word's high ones.
-    words ^= words >> _32
-    return combined(*words.T, seed=seed)
+def _as_made(ids: pl.Series, rows: Octets) -> pl.Series:
+    """Give UUIDs as they were made, of version 4, in bytes: whoever calls it so may send what is none, cut anywhere."""
+    if (rows[:, _REWRITTEN] == _VERSION).all():
+        return ids.cast(pl.Binary)
+    made = rows.copy()
+    made[:, _REWRITTEN] = _VERSION
+    return binary(made)
 
 
 def combined(*parts: npt.NDArray[Any], seed: int = 0) -> Hashes:
@@ -99,13 +101,15 @@ def _factor(at: int, seed: int) -> np.uint64:
 
 def distinct(keys: Hashes) -> tuple[Ints, Ints]:
     """Give of each distinct key a place where it stands, and of each key its number among those."""
-    # Where there are few, each has a place of its own in a table, mostly: then nothing need be sorted.
-    cells = (keys >> _ABOVE_BITS).view(np.int64)
-    table = np.empty(1 << _BITS, np.int64)
+    # Where there are few, each has a place of its own in a table, mostly: then only the others need be sorted.
+    cells = (keys >> _ABOVE_CELLS).view(np.int64)
+    table = np.empty(1 << _CELLS, np.int64)
     table[cells] = np.arange(len(keys))
     place = table[cells]
-    if not (keys[place] == keys).all():
-        return sorted_out(keys)
+    others = np.flatnonzero(keys[place] != keys)
+    if len(others):
+        first, number = sorted_out(keys[others])
+        place[others] = others[first][number]
     stands = np.zeros(len(keys), np.bool_)
     stands[place] = True
     places = np.flatnonzero(stands)

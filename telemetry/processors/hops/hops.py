@@ -9,11 +9,14 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import Batch, Template
-from telemetry.processors.hops.halves import HALF, halves
+from telemetry.processors.hops.addresses import numbers
+from telemetry.processors.hops.answers import Answers
+from telemetry.processors.hops.halves import HALF, IDS, ends_among, halves
 from telemetry.processors.hops.halves import READS as HALF_READS
 from telemetry.processors.hops.identities import IDENTITY, Identities
-from telemetry.processors.hops.joining import joined
+from telemetry.processors.hops.joining import OMITTED, joined
 from telemetry.processors.hops.network_times import times_by_edge
+from telemetry.processors.hops.reading import Reader
 from telemetry.processors.hops.retried import Retried
 from telemetry.processors.hops.seen import Seen
 from telemetry.processors.hops.settings import HopsSettings
@@ -21,11 +24,10 @@ from telemetry.processors.hops.sweep import Settled, Sweep
 
 __all__ = ["READS", "Hops"]
 
-READS: Collection[str] = frozenset({*HALF_READS, *IDENTITY, "context.reporter.kind"})
+READS = frozenset({*HALF_READS, *IDENTITY, "context.reporter.kind"})
 
 # Looking costs the more the more waits; with as many new entries as old ones its share stays constant.
 _LOOK_AT = 65_536
-_GOING = ("open", "continue")
 # The pipeline's last flush is by the end of time.
 _NO_CLOCK_SHOWS_NS = 1 << 62
 
@@ -33,25 +35,38 @@ _NO_CLOCK_SHOWS_NS = 1 << 62
 class Hops:
     """Adds HOP batches, and METRIC batches of hops' times, to the LOGENTRY batches that pass.
 
-    `seed`: hashes what clients write. `results`: rows by `both`, `source`, `destination`; besides entries that were
-    `duplicate`, `attempt` (of a request that has its row) or `told` (by a connection's other end), and of the rows
-    those `evicted` for lack of room.
+    `seed`: hashes what clients write; `reader`: shared with who reads the same entries. `whole`: without it HOP rows
+    have what edges and times are made of, and OMITTED is null. `results`: rows by `both`, `source`, `destination`;
+    besides entries that were `duplicate`, `attempt` (of a request that has its row) or `told` (by a connection's other
+    end), and of the rows those `evicted` for lack of room.
     """
 
-    reads = READS
-
-    def __init__(self, settings: HopsSettings, *, seed: int, started_ns: int) -> None:
+    def __init__(
+        self, settings: HopsSettings, *, seed: int, started_ns: int, reader: Reader | None = None, whole: bool = True
+    ) -> None:
         self._settings = settings
         self._seed = seed
+        self._reader = reader or Reader()
         self._identities = Identities(seed)
+        self._answers = Answers(seed)
         self._retried = Retried()
         self._seen = Seen()
-        self._waiting = pl.DataFrame(schema=HALF)
+        self._whole = whole
+        self._waiting = pl.DataFrame(schema={name: dtype for name, dtype in HALF.items() if whole or name not in IDS})
         self._fresh: list[pl.DataFrame] = []
         self._fresh_rows = 0
         self._start_ns = self._latest_ns = started_ns
         self._template: Batch | None = None
         self.results: Counter[str] = Counter()
+
+    @property
+    def reads(self) -> Collection[str]:
+        """The attributes that it looks at in LOGENTRY rows."""
+        return READS if self._whole else READS - (OMITTED - {"request.id"})
+
+    def be_whole(self) -> None:
+        """Make HOP rows whole from now on; those of entries that came before lack their ids still."""
+        self._whole = True
 
     @property
     def waiting(self) -> int:
@@ -64,14 +79,12 @@ class Hops:
         if batch.template is not Template.LOGENTRY or batch.rows.is_empty():
             return
         self._template = replace(batch, template=Template.HOP, rows=batch.rows.clear(), kept=None)
-        self._latest_ns = now_ns = int(batch.rows["context.time"].dt.epoch("ns")[0])
-        if self._identities.full:
+        self._latest_ns = now_ns = int(numbers(batch.rows["context.time"][:1])[0])
+        if self._identities.full or self._answers.full:
             yield from self._look(now_ns, all_due=True)
             self._identities.clear()
-        # What happened in the mesh itself is nobody's request.
-        rows = batch.rows.filter(pl.col("context.key").is_not_null()) if _has_events(batch.rows) else batch.rows
-        if len(rows):
-            self._take(rows, now_ns)
+            self._answers.clear()
+        self._take(batch.rows, now_ns)
         if (
             self._fresh_rows >= max(_LOOK_AT, len(self._waiting))
             or self.waiting > self._settings.max_entries + _LOOK_AT
@@ -86,26 +99,33 @@ class Hops:
             yield from self._look(self._latest_ns, all_due=last)
 
     def _take(self, rows: pl.DataFrame, now_ns: int) -> None:
-        slots = self._identities.slots(rows, now_ns)
-        new, entries = halves(rows, self._seed)
-        new = new.with_columns_seq(pl.Series("slot", slots[new["slot"].to_numpy()]))
+        reading, are_ends = self._reader.read(rows), ends_among(rows)
+        if not are_ends.all():
+            reading, rows = reading.take(are_ends), rows.filter(pl.Series(are_ends))
+        if rows.is_empty():
+            return
+        slots = self._identities.slots(rows, now_ns)[rows["context.key"].to_numpy()]
+        answers = self._answers.numbers(reading)
+        new, entries = halves(rows, reading, slots, answers, self._seed, whole=self._whole)
         again = self._seen.again(entries)
         if again.any():
             # A connection's reports differ in what they add, which is no part of the hash.
-            going = new["connection.event"].is_in(_GOING).fill_null(value=False).to_numpy()
-            again &= ~going
+            again &= ~self._answers.going_on(answers)
             self.results["duplicate"] += int(again.sum())
-            new = new.filter(~again)
+            new = new.filter(pl.Series(~again))
         self._fresh.append(new)
         self._fresh_rows += len(new)
 
     def _look(self, now_ns: int, *, all_due: bool = False) -> Iterator[Batch]:
-        here = pl.concat([self._waiting, *self._fresh], rechunk=True)
+        # What came before it was to be `whole` has fewer columns.
+        here = pl.concat([self._waiting, *self._fresh], how="diagonal" if self._whole else "vertical", rechunk=True)
         self._fresh, self._fresh_rows = [], 0
-        settled = Sweep(here, self._identities, self._retried, self._settings, now_ns).settle(all_due=all_due)
+        settled = Sweep(here, self._identities, self._answers, self._retried, self._settings, now_ns).settle(
+            all_due=all_due
+        )
         self._retried.lapse(now_ns)
-        self._waiting = here[settled.left]
-        rows = joined(here, settled.pairs, settled.alone, self._identities)
+        self._waiting = here[pl.Series(settled.left.astype(np.uint32))]
+        rows = joined(here, settled.pairs, settled.alone, self._identities, self._answers)
         self._count(settled, here["client"].to_numpy()[settled.alone.rows])
         start_ns, self._start_ns = self._start_ns, now_ns
         if rows.is_empty() or self._template is None:
@@ -124,7 +144,3 @@ class Hops:
         }
         self.results.update({reporter: count for reporter, count in rows.items() if count})
         self.results.update({"attempt": settled.attempts, "evicted": settled.evicted, "told": settled.told})
-
-
-def _has_events(rows: pl.DataFrame) -> bool:
-    return bool(rows["context.key"].null_count())

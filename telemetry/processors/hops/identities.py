@@ -5,6 +5,8 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Template
+from telemetry.processors.hops.addresses import numbers
+from telemetry.processors.hops.register import Register, Slots
 from telemetry.processors.hops.reporters import Reporters
 
 __all__ = ["IDENTITY", "Identities"]
@@ -28,9 +30,7 @@ _NUMBERS = {"source": pl.UInt64, "destination": pl.UInt64, "service": pl.UInt64}
 _KNOWN_FOR_NS = 300_000_000_000
 _SMALL = 1 << 22
 _SCHEMA = {name: SCHEMAS[Template.HOP][name] for name in IDENTITY}
-_NOBODY = pl.DataFrame({name: [None] for name in IDENTITY}, schema=_SCHEMA)
 
-Slots = npt.NDArray[np.uint32]
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -41,10 +41,11 @@ class Identities:
         self._seed = seed
         self._limit = limit
         self._reporters = {client: Reporters(limit) for client in (True, False)}
+        self._register = Register(_SCHEMA, seed)
         self.clear()
 
     def __len__(self) -> int:
-        return len(self._slots) - 1
+        return len(self._register)
 
     @property
     def full(self) -> bool:
@@ -53,10 +54,7 @@ class Identities:
 
     def clear(self) -> None:
         """Forget all slots, not who reports."""
-        # Slot 0 is nobody's.
-        self._hashes = np.zeros(1, np.uint64)
-        self._slots = np.zeros(1, np.uint32)
-        self._table = _NOBODY.clone()
+        self._register.clear()
         self._numbers = pl.DataFrame({name: [0] for name in _NUMBERS}, schema=_NUMBERS)
         self._as_arrays: dict[str, Hashes] = {}
 
@@ -66,15 +64,10 @@ class Identities:
         first = np.full(int(keys.max()) + 1, -1, np.int64)
         first[keys[::-1]] = np.arange(len(keys) - 1, -1, -1)
         present = np.flatnonzero(first >= 0)
-        shown = rows[_SLOT].select_seq(pl.all().gather(pl.Series(first[present])))
-        hashes = shown.hash_rows(self._seed).to_numpy()
-        at, known = self._places(hashes)
-        if not known.all():
-            self._learn(hashes[~known], shown.filter(~known))
-            at, known = self._places(hashes)
+        shown = rows[_SLOT][pl.Series(first[present].astype(np.uint32))]
         slots = np.zeros(len(first), np.uint32)
-        slots[present] = self._slots[at]
-        self._note(slots[present], shown["context.reporter.kind"].eq_missing("outbound"), now_ns)
+        slots[present] = self._register.numbers(shown)
+        self._note(slots[present], (shown["context.reporter.kind"] == "outbound").to_numpy(), now_ns)
         return slots
 
     def number(self, name: str, slots: npt.NDArray[np.integer]) -> Hashes:
@@ -84,7 +77,7 @@ class Identities:
 
     def reports(self, slots: Slots, *, client: bool, now_ns: int) -> npt.NDArray[np.bool_]:
         """Tell of each slot whether its client's (or server's) Envoy is known to report."""
-        known = np.zeros(len(self._table), np.bool_)
+        known = np.zeros(len(self._register.table), np.bool_)
         known[slots] = True
         distinct = np.flatnonzero(known)
         whom = self.number("source" if client else "destination", distinct)
@@ -93,28 +86,15 @@ class Identities:
 
     def of_pairs(self, clients: pl.Series, servers: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
         """Give a number for each pair of slots (null where one end is missing), and by number the identity."""
-        key, distinct = _numbered([end.fill_null(0).to_numpy() for end in (clients, servers)], len(self._table))
+        key, distinct = _numbered([numbers(end) for end in (clients, servers)], len(self._register.table))
         ends = zip(("client", "server"), distinct, strict=True)
-        both = [self._table.select_seq(pl.all().gather(pl.Series(slots))).rename(_OF_END[end]) for end, slots in ends]
+        both = [self._register.table[pl.Series(slots)].rename(_OF_END[end]) for end, slots in ends]
         return pl.Series(key), both[0].hstack(both[1].get_columns()).select_seq(_BETTER)
 
-    def _places(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
-        return at, self._hashes[at] == hashes
-
-    def _learn(self, hashes: Hashes, shown: pl.DataFrame) -> None:
-        new, first = np.unique(hashes, return_index=True)
-        shown = shown.select_seq(pl.all().gather(pl.Series(first)))
-        hashes = np.concatenate([self._hashes, new])
-        slots = np.concatenate([self._slots, np.arange(len(self._table), len(self._table) + len(new), dtype=np.uint32)])
-        order = np.argsort(hashes)
-        self._hashes, self._slots = hashes[order], slots[order]
-        self._as_arrays = {}
-        self._table.extend(shown.select(IDENTITY))
-        self._numbers.extend(shown.select(self._number("source"), self._number("destination"), self._service()))
-
     def _arrays(self) -> dict[str, Hashes]:
-        if not self._as_arrays:
+        new = self._register.table[len(self._numbers) :]
+        if len(new) or not self._as_arrays:
+            self._numbers.extend(new.select(self._number("source"), self._number("destination"), self._service()))
             self._as_arrays = {name: self._numbers[name].to_numpy() for name in _NUMBERS}
         return self._as_arrays
 
@@ -127,9 +107,9 @@ class Identities:
     def _hash(self, what: pl.Expr, known_by: str) -> pl.Expr:
         return pl.when(pl.col(known_by).is_not_null()).then(what.hash(self._seed)).otherwise(pl.lit(0, pl.UInt64))
 
-    def _note(self, slots: Slots, client: pl.Series, now_ns: int) -> None:
+    def _note(self, slots: Slots, client: npt.NDArray[np.bool_], now_ns: int) -> None:
         for side, chosen in (("source", True), ("destination", False)):
-            whom = self.number(side, slots[(client == chosen).to_numpy()])
+            whom = self.number(side, slots[client == chosen])
             self._reporters[chosen].note(whom[whom != 0], now_ns)
 
 

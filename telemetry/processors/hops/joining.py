@@ -8,11 +8,13 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Template
-from telemetry.processors.hops.halves import HALF
+from telemetry.processors.hops.answers import ANSWER, Answers
+from telemetry.processors.hops.constant import same
+from telemetry.processors.hops.halves import IDS
 from telemetry.processors.hops.identities import Identities
 from telemetry.processors.hops.parts import SHARES, parts_of_both, parts_of_server
 
-__all__ = ["Alone", "Pairs", "joined"]
+__all__ = ["OMITTED", "Alone", "Pairs", "joined"]
 
 _SCHEMA = SCHEMAS[Template.HOP]
 Ints = npt.NDArray[np.int64]
@@ -24,12 +26,13 @@ _SERVER = {
     "response.flags": "hop.server.flags",
     "response.outcome": "hop.server.outcome",
     "response.blame": "hop.server.blame",
-    "response.duration": "hop.server.duration",
 }
-_KNOWN_BETTER = ("request.operation", "trace.id", "trace.span_id", "request.id")
-_SHOWN = [name for name in HALF if name in _SCHEMA]
-_OURS = [*_SHOWN, *SHARES, "slot"]
-_THEIRS = [*_SERVER, "context.time", *SHARES, "slot"]
+_DURATION = {"response.duration": "hop.server.duration"}
+_KNOWN_BETTER = ("request.operation", *IDS)
+OMITTED = frozenset({*_KNOWN_BETTER, "context.proxy_error_code", *_SERVER.values(), *_DURATION.values()})
+"""The columns of HOP that no edge and no time is made of."""
+
+_THEIRS = ["context.time", "response.duration", *SHARES, "slot", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +53,88 @@ class Alone:
     missing: npt.NDArray[np.bool_]
 
 
-def joined(halves: pl.DataFrame, pairs: list[Pairs], alone: Alone, identities: Identities) -> pl.DataFrame:
-    """Give the HOP rows."""
-    frames = [_of_pairs(halves, some) for some in pairs if len(some.client)]
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """`halves` become rows. `whole`: with OMITTED."""
+
+    halves: pl.DataFrame
+    answers: Answers
+    whole: bool
+
+    def of_pairs(self, pairs: Pairs) -> pl.DataFrame:
+        ours, theirs = self._ours(pairs.client), self._taken(_THEIRS, pairs.server)
+        parts = parts_of_both(_times(ours), _times(theirs))
+        described = _described("both", len(ours), matched_by=pairs.matched_by)
+        seen = pl.Series("hop.attempts_seen", pairs.attempts.astype(np.uint32))
+        later = _later(ours["context.time"], theirs["context.time"])
+        better = self._better(ours, pairs.server) if self.whole else ()
+        slots = [ours["slot"].alias("client.slot"), theirs["slot"].alias("server.slot")]
+        made = [*slots, *self._of_server(theirs), *parts, *described, seen]
+        return ours.with_columns_seq(later, *better).drop(_NOT_SHOWN).hstack(made)
+
+    def of_clients(self, alone: Alone) -> pl.DataFrame:
+        ours = self._ours(alone.rows)
+        described = [*_described("source", len(ours)), _all("hop.attempts_seen", 0, len(ours))]
+        slots = [ours["slot"].alias("client.slot"), _all_slots("server.slot", len(ours))]
+        missing = pl.Series("missing_destination", alone.missing)
+        return ours.drop(_NOT_SHOWN).hstack([*slots, *described]).with_columns_seq(missing)
+
+    def of_servers(self, alone: Alone) -> pl.DataFrame:
+        theirs = self._ours(alone.rows)
+        described = [*_described("destination", len(theirs)), _all("hop.attempts_seen", 1, len(theirs))]
+        slots = [theirs["slot"].alias("server.slot"), _all_slots("client.slot", len(theirs))]
+        made = [*slots, *self._of_server(theirs), *described, *parts_of_server(_times(theirs))]
+        missing = pl.Series("missing_source", alone.missing)
+        return theirs.drop(_NOT_SHOWN).hstack(made).with_columns_seq(missing)
+
+    def _taken(self, names: list[str], rows: Ints) -> pl.DataFrame:
+        return self.halves[names][pl.Series(rows.astype(np.uint32))]
+
+    def _ours(self, rows: Ints) -> pl.DataFrame:
+        """Give what a row shows, and what it is made of, of these halves."""
+        ours = self._taken([name for name in self.halves.columns if name not in _FOR_MATCHING], rows)
+        answer = [name for name in ANSWER if self.whole or name not in OMITTED]
+        return ours.hstack(self.answers.shown(ours["answer"], answer))
+
+    def _better(self, ours: pl.DataFrame, servers: Ints) -> Iterator[pl.Series]:
+        wanting = [name for name in _KNOWN_BETTER if ours[name].null_count()]
+        theirs = self._taken(["answer", *(name for name in wanting if name in IDS)], servers)
+        for name in wanting:
+            told = theirs if name in IDS else self.answers.shown(theirs["answer"], [name])
+            yield _first(ours[name], told[name])
+
+    def _of_server(self, theirs: pl.DataFrame) -> list[pl.Series]:
+        if not self.whole:
+            return []
+        shown = self.answers.shown(theirs["answer"], _SERVER).rename(_SERVER)
+        return [*shown.get_columns(), *(theirs[old].alias(new) for old, new in _DURATION.items())]
+
+
+_NOT_SHOWN = ["slot", "answer", *SHARES]
+_FOR_MATCHING = frozenset({"client", "answered", "key", "id", "host", "from", "to"})
+
+
+def joined(
+    halves: pl.DataFrame, pairs: list[Pairs], alone: Alone, identities: Identities, answers: Answers
+) -> pl.DataFrame:
+    """Give the HOP rows; OMITTED only where the halves have IDS."""
+    joining = _Joining(halves, answers, whole=not set(IDS).isdisjoint(halves.columns))
+    frames = [joining.of_pairs(some) for some in pairs if len(some.client)]
     if len(alone.rows):
         client = halves["client"].to_numpy()[alone.rows]
-        frames += [_of_clients(halves, _only(alone, client)), _of_servers(halves, _only(alone, ~client))]
+        frames += [joining.of_clients(_only(alone, client)), joining.of_servers(_only(alone, ~client))]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pl.DataFrame(schema=dict(_SCHEMA))
     rows = pl.concat(frames, how="diagonal", rechunk=True) if len(frames) > 1 else frames[0]
     key, identity = identities.of_pairs(rows["client.slot"], rows["server.slot"])
-    named = identity.select_seq(pl.all().gather(key)).get_columns()
     known = {"context.key", *rows.columns, *identity.columns}
     absent = [_all(name, None, len(rows)) for name in _SCHEMA if name not in known]
-    return rows.hstack([key.alias("context.key"), *named, *absent])[list(_SCHEMA)]
+    return rows.hstack([key.alias("context.key"), *identity[key].get_columns(), *absent])[list(_SCHEMA)]
 
 
 def _only(alone: Alone, chosen: npt.NDArray[np.bool_]) -> Alone:
     return Alone(alone.rows[chosen], alone.missing[chosen])
-
-
-def _taken(halves: pl.DataFrame, names: list[str], rows: Ints) -> pl.DataFrame:
-    return halves[names].select_seq(pl.all().gather(pl.Series(rows.astype(np.uint32))))
-
-
-def _of_pairs(halves: pl.DataFrame, pairs: Pairs) -> pl.DataFrame:
-    ours = _taken(halves, _OURS, pairs.client)
-    wanting = [name for name in _KNOWN_BETTER if ours[name].null_count()]
-    theirs = _taken(halves, [*_THEIRS, *wanting], pairs.server)
-    times = {"context.time": _later(ours["context.time"], theirs["context.time"])}
-    better = {name: _first(ours[name], theirs[name]) for name in wanting}
-    parts = parts_of_both(_times(ours), _times(theirs))
-    servers = [theirs[old].alias(new) for old, new in _SERVER.items()]
-    described = _described("both", len(ours), matched_by=pairs.matched_by)
-    seen = pl.Series("hop.attempts_seen", pairs.attempts.astype(np.uint32))
-    slots = [ours["slot"].alias("client.slot"), theirs["slot"].alias("server.slot")]
-    return ours[_SHOWN].with_columns_seq(**(times | better)).hstack([*slots, *servers, *parts, *described, seen])
-
-
-def _of_clients(halves: pl.DataFrame, alone: Alone) -> pl.DataFrame:
-    ours = _taken(halves, _OURS, alone.rows)
-    described = [*_described("source", len(ours)), _all("hop.attempts_seen", 0, len(ours))]
-    slots = [ours["slot"].alias("client.slot"), _all_slots("server.slot", len(ours))]
-    missing = pl.Series("missing_destination", alone.missing)
-    return ours[_SHOWN].hstack([*slots, *described]).with_columns_seq(missing)
-
-
-def _of_servers(halves: pl.DataFrame, alone: Alone) -> pl.DataFrame:
-    theirs = _taken(halves, _OURS, alone.rows)
-    described = [*_described("destination", len(theirs)), _all("hop.attempts_seen", 1, len(theirs))]
-    described += [theirs[old].alias(new) for old, new in _SERVER.items()]
-    slots = [theirs["slot"].alias("server.slot"), _all_slots("client.slot", len(theirs))]
-    missing = pl.Series("missing_source", alone.missing)
-    shown = theirs[_SHOWN].hstack([*slots, *described, *parts_of_server(_times(theirs))])
-    return shown.with_columns_seq(missing)
 
 
 def _times(rows: pl.DataFrame) -> dict[str, Ints]:
@@ -128,8 +158,8 @@ def _described(reporter: str, count: int, matched_by: str | None = None) -> Iter
 
 
 def _all(name: str, value: object, count: int) -> pl.Series:
-    return pl.Series(name, [value], _SCHEMA[name]).new_from_index(0, count)
+    return same(value, _SCHEMA[name], count).alias(name)
 
 
 def _all_slots(name: str, count: int) -> pl.Series:
-    return pl.Series(name, [None], pl.UInt32).new_from_index(0, count)
+    return same(None, pl.UInt32, count).alias(name)

@@ -40,35 +40,39 @@ class Found:
     earlier_of: Ints
 
 
-def match(key: Hashes, ends: Ends, skew_ns: int) -> Found:
+_NONE = Found(_NOTHING, _NOTHING, _NOTHING, _NOTHING)
+
+
+def match(key: Hashes, rows: Ints, ends: Ends, skew_ns: int) -> Found:
     """Pair clients and servers of equal keys whose times are no further apart than `skew_ns`.
 
-    Where a key has several of each, equally many pair in their order, whatever the clocks say; otherwise a server
-    belongs to the last client that began before it. Of several servers of one client the last pairs, if the client
-    tried again, and the earlier ones are its attempts; else the first.
+    `rows`: the positions in `ends` that the keys are of. Where a key has several of each, equally many pair in their
+    order, whatever the clocks say; otherwise a server belongs to the last client that began before it. Of several
+    servers of one client the last pairs, if the client tried again, and the earlier ones are its attempts; else the
+    first.
     """
     order = np.argsort(key)
-    sorted_key, client = key[order], ends.client[order]
-    same = sorted_key[1:] == sorted_key[:-1]
+    in_order, place = key[order], rows[order]
+    client = ends.client[place]
+    same = in_order[1:] == in_order[:-1]
     # Nearly all keys have one of each, and stand beside nobody else.
     alone = same & (client[1:] != client[:-1])
     alone[1:] &= ~same[:-1]
     alone[:-1] &= ~same[1:]
     at = np.flatnonzero(alone)
-    first, second = order[at], order[at + 1]
-    of_client = client[at]
-    pairs = [(np.where(of_client, first, second), np.where(of_client, second, first))]
+    first, second, of_client = place[at], place[at + 1], client[at]
+    clients, servers = np.where(of_client, first, second), np.where(of_client, second, first)
     crowded = np.zeros(len(key), np.bool_)
     crowded[1:] |= same
     crowded[:-1] |= same
     crowded[at] = crowded[at + 1] = False
-    found = _match_crowded(order[crowded], key, ends) if crowded.any() else None
-    if found is not None:
-        pairs.append((found.client, found.server))
-    clients, servers = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    found = _match_crowded(in_order[crowded], place[crowded], ends) if crowded.any() else _NONE
+    if len(found.client):
+        clients, servers = np.concatenate([clients, found.client]), np.concatenate([servers, found.server])
     near = (ends.start[servers] - skew_ns <= ends.end[clients]) & (ends.start[clients] - skew_ns <= ends.end[servers])
-    earlier, earlier_of = (found.earlier, found.earlier_of) if found is not None else (_NOTHING, _NOTHING)
-    return Found(clients[near], servers[near], earlier, earlier_of)
+    if not near.all():
+        clients, servers = clients[near], servers[near]
+    return Found(clients, servers, found.earlier, found.earlier_of)
 
 
 def by_key_and_time(key: Hashes, time: Ints) -> Ints:
@@ -89,12 +93,13 @@ def by_key_and_time(key: Hashes, time: Ints) -> Ints:
     return order[np.argsort(group)]
 
 
-def _match_crowded(rows: Ints, key: Hashes, ends: Ends) -> Found:
+def _match_crowded(key: Hashes, rows: Ints, ends: Ends) -> Found:
     """Match keys that have several ends; `rows`: where they are."""
     # By key, then time; at the same time clients first.
-    rows = rows[np.lexsort((~ends.client[rows], ends.start[rows], key[rows]))]
+    order = np.lexsort((~ends.client[rows], ends.start[rows], key))
+    rows = rows[order]
     here = ends.take(rows)
-    _, group = np.unique(key[rows], return_inverse=True)
+    _, group = np.unique(key[order], return_inverse=True)
     clients, servers = (
         np.bincount(group, weights=side, minlength=group[-1] + 1) for side in (here.client, ~here.client)
     )

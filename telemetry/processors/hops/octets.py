@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Octets", "are_hexadecimal", "are_wide", "octets", "texts"]
+__all__ = ["Octets", "are_hexadecimal", "binary", "octets", "texts"]
 
 Octets = npt.NDArray[np.uint8]
 _LOWER_CASE = np.uint8(0x20)
@@ -12,20 +12,21 @@ _NOUGHT, _A = np.uint8(ord("0")), np.uint8(ord("a"))
 _DECIMALS, _LETTERS = np.uint8(10), np.uint8(6)
 
 
-def are_wide(values: pl.Series, width: int) -> bool:
-    """Tell whether every text has so many bytes, and none is null."""
-    return not values.null_count() and bool((values.str.len_bytes() == width).all())
+def octets(values: pl.Series, width: int) -> Octets | None:
+    """Give a row of UTF-8 bytes for each text, if all have so many; else, or where one is null, None."""
+    # What is of another width becomes null.
+    rows = values.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, width))
+    return None if rows.null_count() else rows.to_numpy()
 
 
-def octets(values: pl.Series, width: int) -> Octets:
-    """Give a row of UTF-8 bytes for each text; they are all so wide."""
-    rows: Octets = values.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, width)).to_numpy()
-    return rows
+def binary(rows: Octets) -> pl.Series:
+    """Give these bytes, a value for each row."""
+    return pl.Series(rows).cast(pl.List(pl.UInt8)).cast(pl.Binary)
 
 
 def texts(rows: Octets) -> pl.Series:
     """Give the texts (ASCII) that stand in these bytes, a row each."""
-    return pl.Series(rows).cast(pl.List(pl.UInt8)).cast(pl.Binary).cast(pl.String)
+    return binary(rows).cast(pl.String)
 
 
 def are_hexadecimal(rows: Octets) -> bool:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.processors.hops.addresses import numbers
+from telemetry.processors.hops.answers import Answers
 from telemetry.processors.hops.hashes import Hashes, combined
 from telemetry.processors.hops.identities import Identities
 from telemetry.processors.hops.joining import Alone, Pairs
@@ -20,7 +21,6 @@ __all__ = ["Settled", "Sweep"]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 _SECOND_NS = 1_000_000_000
-_GOING = ("open", "continue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Sweep:
 
     halves: pl.DataFrame
     identities: Identities
+    answers: Answers
     retried: Retried
     settings: HopsSettings
     now_ns: int
@@ -58,7 +59,7 @@ class Sweep:
         # No connection, no server; and a report of a connection that goes on has no counterpart.
         alone = (self._free & self._client & (self._from == 0)) | (reports & ~told)
         self._free &= ~(alone | told)
-        self._match("addresses", (self._id, self._from, self._to), self._from, self._to)
+        self._match("addresses", np.flatnonzero(self._free & (self._key != 0)))
         due = self._free & (all_due | (self._received <= self.now_ns - self._patience()))
         if due.any():
             self._match_by_other_clues(due)
@@ -78,15 +79,15 @@ class Sweep:
         )  # fmt: skip
 
     def _read(self) -> None:
-        self._client, self._slots, self._host, self._id, self._from, self._to = (
-            self.halves[name].to_numpy() for name in ("client", "slot", "host", "id", "from", "to")
+        self._client, self._slots, self._key, self._host, self._id, self._from, self._to = (
+            self.halves[name].to_numpy() for name in ("client", "slot", "key", "host", "id", "from", "to")
         )
-        start, duration, attempts, self._received = (
-            numbers(self.halves[name]).astype(np.int64, copy=False)
-            for name in ("request.time", "response.duration", "request.attempts", "context.time")
+        start, duration, self._received = (
+            numbers(self.halves[name]) for name in ("request.time", "response.duration", "context.time")
         )
-        self._partial = _are_going_on(self.halves["connection.event"])
-        self._ends = Ends(self._client, start, start + duration, attempts)
+        answers = self.halves["answer"].to_numpy()
+        self._partial = self.answers.going_on(answers)
+        self._ends = Ends(self._client, start, start + duration, self.answers.attempts(answers))
         self._free = np.ones(len(self.halves), np.bool_)
         reports = [self.identities.reports(self._slots, client=end, now_ns=self.now_ns) for end in (False, True)]
         self._known = np.where(self._client, *reports)
@@ -101,8 +102,10 @@ class Sweep:
     def _match_by_other_clues(self, due: Bools) -> None:
         for matched_by, parts in self._clues():
             shared = self._shared(parts[0])
+            for part in parts[1:]:
+                shared &= part != 0
             if shared.any():
-                self._match(matched_by, parts, *parts, among=shared, due=due)
+                self._match(matched_by, np.flatnonzero(shared), parts, due)
 
     def _clues(self) -> Iterator[tuple[str, tuple[Hashes, ...]]]:
         source, destination, service = (self._number(name) for name in ("source", "destination", "service"))
@@ -123,38 +126,25 @@ class Sweep:
         shared: Bools = free & np.isin(clue, np.intersect1d(clients, servers))
         return shared
 
-    def _match(
-        self,
-        matched_by: str,
-        parts: tuple[Hashes, ...],
-        *known: Hashes,
-        among: Bools | None = None,
-        due: Bools | None = None,
-    ) -> None:
-        """Match the free halves whose `parts` are equal, `known` ones all there; of two, one must be due."""
-        candidates = self._free if among is None else self._free & among
-        for part in known:
-            candidates = candidates & (part != 0)
-        rows = np.flatnonzero(candidates)
-        if not len(rows):
-            return
-        key = combined(*(part[rows] for part in parts))
-        found = match(key, self._ends.take(rows), int(self.settings.max_clock_skew_s * _SECOND_NS))
-        client, server = rows[found.client], rows[found.server]
+    def _match(self, matched_by: str, rows: Ints, parts: tuple[Hashes, ...] = (), due: Bools | None = None) -> None:
+        """Match halves, by number, whose `parts` are equal (without any: whose key is); of two, one must be due."""
+        key = combined(*(part[rows] for part in parts)) if parts else self._key[rows]
+        found = match(key, rows, self._ends, int(self.settings.max_clock_skew_s * _SECOND_NS))
+        client, server = found.client, found.server
         if due is not None:
             chosen = due[client] | due[server]
             client, server = client[chosen], server[chosen]
         if len(client):
-            self._take(matched_by, client, server, rows[found.earlier], rows[found.earlier_of])
+            self._take(matched_by, client, server, found.earlier, found.earlier_of)
 
     def _take(self, matched_by: str, client: Ints, server: Ints, earlier: Ints, earlier_of: Ints) -> None:
         # In the order of the clients: who gathers their columns then goes through memory once.
-        order = np.argsort(client)
-        client, server = client[order], server[order]
+        partner = np.full(len(self._free), -1)
+        partner[client] = server
+        client = np.flatnonzero(partner >= 0)
+        server = partner[client]
         self._free[client] = self._free[server] = False
-        taken = np.zeros(len(self._free), np.bool_)
-        taken[client] = True
-        here = taken[earlier_of]
+        here = partner[earlier_of] >= 0
         self._free[earlier[here]] = False
         self._attempts += int(here.sum())
         attempts = 1 + np.bincount(earlier_of[here], minlength=len(self._free))
@@ -192,10 +182,3 @@ class Sweep:
             waiting = np.flatnonzero(self._free)
             evicted[waiting[np.argsort(self._received[waiting], kind="stable")[:over]]] = True
         return evicted
-
-
-def _are_going_on(events: pl.Series) -> Bools:
-    if events.null_count() == len(events):
-        return np.zeros(len(events), np.bool_)
-    going: Bools = events.is_in(_GOING).fill_null(value=False).to_numpy()
-    return going

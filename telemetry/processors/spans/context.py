@@ -57,8 +57,8 @@ def identified(outlines: pl.DataFrame, trace: Hashes, tracer: Tracer) -> pl.Data
     )
     own = outlines["trace.span_id"].zip_with(pl.Series(read), made) if read.any() else made
     parent, logged = _parents(spans, kin, on, outlines)
-    by_kin = own.gather(pl.Series(parent).replace(_NOBODY, None))
-    parents = by_kin.zip_with(pl.Series(parent != _NOBODY), logged) if logged.null_count() < len(logged) else by_kin
+    by_kin = own.gather(pl.Series(np.maximum(parent, 0).astype(np.uint32)))
+    parents = by_kin.zip_with(pl.Series(parent != _NOBODY), logged)
     return pl.DataFrame({
         "span.id": own,
         "span.parent_id": parents,

@@ -60,11 +60,11 @@ def family(spans: Spans) -> Family:
         rows = np.flatnonzero(free)
         if not len(rows) or spans.ends.client[rows].all() or not spans.ends.client[rows].any():
             continue
-        found = match(combined(*(part[rows] for part in parts)), spans.ends.take(rows), _SKEW_NS)
-        client[rows[found.earlier]] = rows[found.earlier_of]
-        client[rows[found.server]] = rows[found.client]
-        last[rows[found.server]] = True
-        paired[rows[np.concatenate([found.earlier, found.server, found.client])]] = True
+        found = match(combined(*(part[rows] for part in parts)), rows, spans.ends, _SKEW_NS)
+        client[found.earlier] = found.earlier_of
+        client[found.server] = found.client
+        last[found.server] = True
+        paired[np.concatenate([found.earlier, found.server, found.client])] = True
     _adopt_attempts(spans, request, client)
     return Family(client, _around(spans), last)
 

@@ -7,13 +7,12 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.processors.hops.hashes import Hashes, combined
-from telemetry.processors.hops.octets import are_hexadecimal, are_wide, octets, texts
+from telemetry.processors.hops.octets import are_hexadecimal, octets, texts
+from telemetry.processors.hops.reading import SEED
 
-__all__ = ["SEED", "hexadecimal", "is_identifier", "span_ids", "trace_ids"]
+__all__ = ["hexadecimal", "identifiers", "span_ids", "trace_ids"]
 
-SEED = 0x6D657368
-"""Fixed: two of us give one request the same ids, and so do we after a restart."""
-
+_32 = np.uint64(32)
 _BYTES, _HALF_BYTE, _LOWER_HALF = 8, np.uint8(4), np.uint8(15)
 _NOUGHT, _NINE, _TO_LETTERS = np.uint8(ord("0")), np.uint8(ord("9")), np.uint8(ord("a") - ord("9") - 1)
 _UUID_CHARACTERS, _DIGITS_OF_TRACE = 36, 32
@@ -24,10 +23,21 @@ _DASH, _LOWER_CASE, _VERSION = np.uint8(ord("-")), np.uint8(0x20), np.uint8(ord(
 _REWRITTEN = 12
 
 
-def is_identifier(values: pl.Series, digits: int) -> bool:
-    """Tell whether all values that are not null are so many hex digits."""
-    present = values.drop_nulls() if values.null_count() else values
-    return are_wide(present, digits) and are_hexadecimal(octets(present, digits))
+def identifiers(values: pl.Series, digits: int) -> Hashes | None:
+    """Hash ids, if all values that are not null are so many hex digits: null is 0. Else None."""
+    hashes = np.zeros(len(values), np.uint64)
+    if values.null_count() == len(values):
+        return hashes
+    rows = octets(values.drop_nulls() if values.null_count() else values, digits)
+    if rows is None or not are_hexadecimal(rows):
+        return None
+    words = rows.view(np.uint64)
+    # A product's low bits know nothing of a word's high ones.
+    of_present = combined(*(words ^ words >> _32).T, seed=SEED)
+    if not values.null_count():
+        return of_present
+    hashes[values.is_not_null().to_numpy()] = of_present
+    return hashes
 
 
 def hexadecimal(numbers: Hashes) -> pl.Series:
@@ -54,10 +64,8 @@ def trace_ids(request_ids: pl.Series, otherwise: Hashes) -> pl.Series:
 
 def _digits_of_uuids(request_ids: pl.Series) -> pl.Series | None:
     """Give the digits where all are UUIDs."""
-    if not are_wide(request_ids, _UUID_CHARACTERS):
-        return None
     rows = octets(request_ids, _UUID_CHARACTERS)
-    if any((rows[:, at] != _DASH).any() for at in _DASHES):
+    if rows is None or any((rows[:, at] != _DASH).any() for at in _DASHES):
         return None
     bare = np.concatenate([rows[:, digits] for digits in _DIGITS], axis=1)
     if not are_hexadecimal(bare):

@@ -1,11 +1,13 @@
 """TRACESPAN rows: the entry, and what makes a span of it."""
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 
 from telemetry.attributes import STRING_MAP, TIMESTAMP
 from telemetry.batch import SCHEMAS, Template
-from telemetry.processors.spans.entry_kinds import Kinds
+from telemetry.processors.hops.constant import same
 
 __all__ = ["span_rows", "taken"]
 
@@ -29,10 +31,6 @@ _RETRY = _retry().alias("span.events")
 _READ_BY_EVENT = _RETRY.meta.root_names()
 
 
-_details = pl.col("response.code_details")
-_END = pl.col("request.time") + pl.col("response.duration").fill_null(_AT_ONCE)
-# The code says the rest.
-_MESSAGE = pl.when(pl.col("failed") & (_details != _OWN_ANSWER)).then(_details)
 _ORDER = list(_SCHEMA)
 
 
@@ -42,34 +40,43 @@ def taken(entries: pl.DataFrame, positions: pl.Series) -> pl.DataFrame:
         return entries
     # Half of the columns are null throughout, as a rule: any part of such a one is as good as another.
     empty = [name for name in entries.columns if entries[name].null_count() == len(entries)]
-    chosen = entries.drop(empty).select_seq(pl.all().gather(positions))
+    chosen = entries.drop(empty)[positions]
     return chosen.hstack(entries[empty].head(len(positions)))[entries.columns]
 
 
-def span_rows(entries: pl.DataFrame, positions: pl.Series, told: pl.DataFrame, kinds: Kinds) -> pl.DataFrame:
-    """Give TRACESPAN rows of these entries; `told`: those of the columns span.* that the entry alone can't tell."""
+def span_rows(entries: pl.DataFrame, positions: pl.Series, told: pl.DataFrame, shared: pl.DataFrame) -> pl.DataFrame:
+    """Give TRACESPAN rows of these entries.
+
+    `told`: those of the columns span.* that the entry alone can't tell; `shared`: what Kinds says of each.
+    """
     chosen = taken(entries, positions)
-    shared = kinds.of(chosen)
-    failed = shared.drop_in_place("failed")
-    made = [chosen["request.time"].alias("span.start"), chosen.select_seq(_END).to_series().alias("span.end")]
-    made += [_messages(chosen, failed), _events(chosen)]
-    return chosen.hstack([*told.get_columns(), *shared.get_columns(), *made])[_ORDER]
+    made = [shared[name] for name in ("span.name", "span.kind", "span.status")]
+    made += [chosen["request.time"].alias("span.start"), _ends(chosen)]
+    made += [_messages(chosen, shared["failed"]), _events(chosen, shared["retried"])]
+    return chosen.hstack([*told.get_columns(), *made])[_ORDER]
+
+
+def _ends(entries: pl.DataFrame) -> pl.Series:
+    begun, took = entries["request.time"], entries["response.duration"]
+    return (begun + (took.fill_null(timedelta(0)) if took.null_count() else took)).alias("span.end")
 
 
 def _messages(entries: pl.DataFrame, failed: pl.Series) -> pl.Series:
     if not failed.any():
-        return pl.Series("span.status_message", [None], pl.String).new_from_index(0, len(entries))
-    shown = entries[["response.code_details"]].hstack([failed])
-    return shown.select_seq(_MESSAGE.alias("span.status_message")).to_series()
+        return same(None, pl.String, len(entries)).alias("span.status_message")
+    details = entries["response.code_details"]
+    # The code says the rest.
+    telling = (failed & (details != _OWN_ANSWER)).fill_null(value=False)
+    return details.zip_with(telling, same(None, pl.String, len(entries))).alias("span.status_message")
 
 
-def _events(entries: pl.DataFrame) -> pl.Series:
-    again = (entries["request.attempts"].fill_null(0) > 1).arg_true()
-    none = pl.Series("span.events", [None], _EVENTS)
+def _events(entries: pl.DataFrame, retried: pl.Series) -> pl.Series:
+    again = retried.arg_true()
     if not len(again):
-        return none.new_from_index(0, len(entries))
-    made = entries[_READ_BY_EVENT].select_seq(pl.all().gather(again)).select_seq(_RETRY)
+        return same(None, _EVENTS, len(entries)).alias("span.events")
+    made = entries[_READ_BY_EVENT][again].select_seq(_RETRY)
     places = np.zeros(len(entries), np.uint32)
     places[again.to_numpy()] = np.arange(1, len(again) + 1)
     # In one piece: to look for each row's piece would take several times as long.
+    none = pl.Series("span.events", [None], _EVENTS)
     return none.append(made.to_series()).rechunk().gather(pl.Series(places))

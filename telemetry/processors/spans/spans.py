@@ -11,7 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from telemetry.batch import SCHEMAS, Batch, Template
+from telemetry.processors.hops.addresses import numbers
 from telemetry.processors.hops.hashes import Hashes, among
+from telemetry.processors.hops.reading import Reader, Reading
 from telemetry.processors.spans.context import Tracer, identified
 from telemetry.processors.spans.entry_kinds import Kinds
 from telemetry.processors.spans.judged import Judge, Traces, traces_of
@@ -27,7 +29,7 @@ READS: Collection[str] = frozenset(SCHEMAS[Template.LOGENTRY])
 
 Bools = npt.NDArray[np.bool_]
 _Rows = TypeVar("_Rows", pl.DataFrame, pl.Series)
-_IS_REQUEST = pl.col("request.counts") & (pl.col("context.protocol") != "tcp")
+_KEY = list(SCHEMAS[Template.TRACESPAN]).index("context.key")
 _SECOND_NS = 1_000_000_000
 # With less than this share of its entries wanted, a batch is not held whole.
 _WORTH_KEEPING = 0.5
@@ -39,20 +41,26 @@ class _Held:
 
     entries: pl.DataFrame
     outlines: pl.DataFrame
+    kinds: pl.DataFrame
+    """What Kinds says of each kind."""
 
 
 class Spans:
     """Adds TRACESPAN batches to what passes, each of whole traces as far as they have been told.
 
     Time goes in windows: what came in one is judged at the end of the next, with what came of its traces until then.
-    `matches`: the tail rules of the settings, compiled. `results`: traces by `head` and `tail` (kept because of),
-    and `dropped`; `unsampled` spans, which were not even held; `hurried` ones, which left before their time.
+    `matches`: the tail rules of the settings, compiled; `reader`: shared with who reads the same entries. `results`:
+    traces by `head` and `tail` (kept because of), and `dropped`; `unsampled` spans, which were not even held;
+    `hurried` ones, which left before their time.
     """
 
     reads = READS
 
-    def __init__(self, settings: TracesSettings, matches: Sequence[pl.Expr] = ()) -> None:
+    def __init__(
+        self, settings: TracesSettings, matches: Sequence[pl.Expr] = (), *, reader: Reader | None = None
+    ) -> None:
         self._settings = settings
+        self._reader = reader or Reader()
         self._window_ns = int(settings.window_s * _SECOND_NS)
         self._tail = tail(settings.tail, matches)
         self._threshold = threshold(settings.sampling)
@@ -80,7 +88,7 @@ class Spans:
         yield batch
         if batch.template is not Template.LOGENTRY or batch.rows.is_empty():
             return
-        now_ns = int(batch.rows["context.time"].dt.epoch("ns")[0])
+        now_ns = int(numbers(batch.rows["context.time"][:1])[0])
         self._origin = replace(batch, template=Template.TRACESPAN, rows=batch.rows.clear(), kept=None)
         yield from self._turn(now_ns)
         self._hold(batch.rows)
@@ -103,8 +111,8 @@ class Spans:
         yield from self._judged([*self._old, *self._new], []) if whole else self._judged(self._old, self._new)
 
     def _hold(self, entries: pl.DataFrame) -> None:
-        is_request = entries.select(_IS_REQUEST.fill_null(value=False)).to_series().to_numpy()
-        outlines = _only(outline(entries, self._tail), is_request)
+        reading = self._reader.read(entries)
+        outlines = _only(outline(entries, reading, self._tail), _are_requests(entries, reading))
         kept = self._may_be_kept(outlines)
         self.results["unsampled"] += int(len(kept) - kept.sum())
         if not kept.any():
@@ -113,7 +121,7 @@ class Spans:
         if len(outlines) < _WORTH_KEEPING * len(entries):
             entries = taken(entries, outlines["row"])
             outlines = outlines.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32))
-        self._new.append(_Held(entries, outlines))
+        self._new.append(_Held(entries, outlines, self._kinds.of(reading.kinds)))
 
     def _may_be_kept(self, outlines: pl.DataFrame) -> Bools:
         """Tell what is worth holding: with tail rules all; else what the head has not decided against."""
@@ -121,9 +129,11 @@ class Spans:
         sampling = self._settings.sampling
         if self._tail is not None:
             return rows
-        told = outlines["trace.sampled"].is_not_null().to_numpy() & sampling.follow_caller
-        rows &= ~(told & ~outlines["trace.sampled"].fill_null(value=False).to_numpy())
+        flags = outlines["trace.sampled"]
+        if sampling.follow_caller and flags.null_count() < len(flags):
+            rows &= flags.fill_null(value=True).to_numpy()
         if self._threshold != ALL:
+            told = flags.is_not_null().to_numpy() & sampling.follow_caller
             chance = randomness(outlines["trace.id"], outlines["trace.state"]) >= np.uint64(self._threshold)
             # Without a header its request id may still lead to one.
             rows &= told | chance | outlines["trace.id"].is_null().to_numpy()
@@ -153,7 +163,7 @@ class Spans:
     def _left(self, outlines: pl.DataFrame, is_due: Bools, first: int, fresh: list[_Held]) -> Iterator[_Held]:
         waiting = _only(outlines, ~is_due)
         for at, held in enumerate(fresh, start=first):
-            yield _Held(held.entries, waiting.filter(pl.col("frame") == at))
+            yield replace(held, outlines=waiting.filter(pl.col("frame") == at))
 
     def _made(self, held: list[_Held], outlines: pl.DataFrame, key: Hashes, ids: pl.Series) -> Iterator[Batch]:
         state = pl.coalesce(pl.when(pl.col("trace.state") != "").then("trace.state"), pl.lit(self._state, pl.String))
@@ -166,13 +176,20 @@ class Spans:
         rows, keys = [], 0
         # Outlines stand in the order of their frames.
         for at, start, end in zip(numbers, starts, [*starts[1:], len(outlines)], strict=True):
-            positions = outlines["row"].slice(start, end - start)
-            made = span_rows(held[at].entries, positions, told.slice(start, end - start), self._kinds)
+            positions, kinds = (outlines[name].slice(start, end - start) for name in ("row", "kind"))
+            made = span_rows(held[at].entries, positions, told.slice(start, end - start), held[at].kinds[kinds])
             # The keys of another frame mean others.
-            rows.append(made.with_columns(pl.col("context.key") + pl.lit(keys, pl.UInt32)))
+            rows.append(made.replace_column(_KEY, made["context.key"] + keys))
             keys += int(held[at].entries["context.key"].to_numpy().max(initial=0)) + 1
         if self._origin is not None:
             yield replace(self._origin, rows=pl.concat(rows, rechunk=False))
+
+
+def _are_requests(entries: pl.DataFrame, reading: Reading) -> Bools:
+    counts = entries["request.counts"]
+    counted = (counts.fill_null(value=False) if counts.null_count() else counts).to_numpy()
+    speaks = (reading.kinds["context.protocol"] != "tcp").fill_null(value=False)
+    return counted if speaks.all() else counted & speaks.to_numpy()[reading.kind]
 
 
 def _only(rows: _Rows, chosen: Bools) -> _Rows:
