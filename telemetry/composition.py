@@ -173,8 +173,8 @@ class Composition:
         seed, started_ns = self._assembly.seed, self._assembly.started_ns
         make = partial(Hops, settings, seed=seed, started_ns=started_ns, reader=self._reader, whole=False)
         hops: Hops = self._parts.part("hops", settings, make)
-        if Template.HOP in self._templates:
-            # For good: whatever else was configured once, it costs a little and harms nobody.
+        if Template.HOP in self._templates or processors():
+            # What is installed may look at any column. For good: it costs a little and harms nobody.
             hops.be_whole()
         return hops
 

@@ -38,26 +38,28 @@ class Drain:
 
     async def run(self, deadline_s: float) -> None:
         """Stop reading, finish what was read, deliver it: within the deadline, or say what is left."""
-        entries = 0
         try:
             async with asyncio.timeout(deadline_s):
                 await self._finish()
                 await self.handlers.delivered(unless_failing=self.durable)
         except TimeoutError:
+            pass  # what is left is told
+        finally:
             entries = self.assembly.coalescer.pending_entries + self.feeds[0].entries_in_hand
             self.assembly.metrics.rejected.labels("shutdown").inc(entries)
-        finally:
             self._tell_left(entries)
 
     async def _finish(self) -> None:
-        """Stop reading, and see what was read into the journal."""
+        """Stop reading, and see what was read into the journal: of each feed, whatever becomes of the others."""
         with boundary() as outcome:
             await self.receiver.stop(_STREAM_GRACE_S)
-            self.assembly.close_receivers()
-            await asyncio.gather(*self.feeding)
-            await asyncio.gather(*(feed.flush(END_NS) for feed in self.feeds))
-        if outcome.error is not None:
-            log.error("not everything that was read could be processed", exc_info=outcome.error)
+        self.assembly.close_receivers()
+        found = [outcome.error, *await asyncio.gather(*self.feeding, return_exceptions=True)]
+        flushing = (feed.flush(END_NS) for feed in self.feeds)
+        found += await asyncio.gather(*flushing, return_exceptions=True)
+        for error in found:
+            if error is not None:
+                log.error("not everything that was read could be processed", exc_info=error)
 
     def _tell_left(self, entries: int) -> None:
         """Say what was not delivered, if anything; `entries` did not get as far as the journal."""

@@ -5,11 +5,16 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from itertools import islice
 from queue import SimpleQueue
 
 from telemetry.boundary import boundary
 
 __all__ = ["StreamWriter"]
+
+
+# Failed ones whose askers have not come back, after a reload perhaps; beyond that the oldest is forgotten.
+_MOST_FAILED = 16
 
 
 class _Job:
@@ -18,6 +23,7 @@ class _Job:
     def __init__(self, make: Callable[[], Iterator[bytes]]) -> None:
         self._make = make
         self._pieces: Iterator[bytes] | None = None
+        self._made = 0
         self._rest = memoryview(b"")
         self.done: Future[None] = Future()
 
@@ -28,21 +34,28 @@ class _Job:
 
     def run(self, fd: int) -> None:
         """Write what is left of it. Raises OSError; called again, it goes on at the byte where it was."""
-        if self._pieces is None:
-            self._pieces = self._make()
-        while True:
-            while self._rest:
-                self._rest = self._rest[os.write(fd, self._rest) :]
-            piece = next(self._pieces, None)
-            if piece is None:
-                return
+        self.end_piece(fd)
+        while (piece := self._next()) is not None:
             self._rest = memoryview(piece)
+            self.end_piece(fd)
+
+    def end_piece(self, fd: int) -> None:
+        """Write what is left of the piece that was begun, if one was. Raises OSError."""
+        while self._rest:
+            self._rest = self._rest[os.write(fd, self._rest) :]
+
+    def _next(self) -> bytes | None:
+        # A maker that fails gives no more: the next try makes all anew, and passes over what is written.
+        pieces, self._pieces = self._pieces or islice(self._make(), self._made, None), None
+        piece = next(pieces, None)
+        self._pieces, self._made = pieces, self._made + 1
+        return piece
 
 
 class StreamWriter:
     """Begins its thread with the first write; the thread is a daemon, so a reader that hangs can't keep us alive.
 
-    Holds no more than what somebody waits for, or gave up on and will ask for again.
+    Pieces are whole lines. Holds no more than what somebody waits for, or gave up on and may ask for again.
     """
 
     def __init__(self, fd: int) -> None:
@@ -64,6 +77,7 @@ class StreamWriter:
         """
         job = self._jobs.get(name)
         if job is None:
+            self._forget_failed()
             job = self._jobs[name] = _Job(make)
             self._put(job)
         elif job.failed:
@@ -78,6 +92,11 @@ class StreamWriter:
         if self._thread is not None:
             self._queue.put(None)
             self._thread = None
+
+    def _forget_failed(self) -> None:
+        failed = [name for name, job in self._jobs.items() if job.failed]
+        for name in failed[:-_MOST_FAILED]:
+            del self._jobs[name]
 
     def _put(self, job: _Job) -> None:
         if self._thread is None:
@@ -95,9 +114,9 @@ class StreamWriter:
                 job.done.set_exception(outcome.error)
 
     def _write(self, job: _Job) -> None:
-        """Write it, first what was broken off before: a line that was begun is ended before the next one begins."""
+        """Write it; but first a line that was broken off before is ended."""
         if self._broken_off is not None:
-            self._broken_off.run(self._fd)
+            self._broken_off.end_piece(self._fd)
         self._broken_off = job
         job.run(self._fd)
         self._broken_off = None

@@ -88,8 +88,8 @@ class EdgeStore(AbstractAsyncContextManager["EdgeStore"]):
         return await self._in_thread(lambda: self._asked(question))
 
     def known(self) -> Sequence[KnownEdge]:
-        """Give the edges that were known when the store was opened: what topology events begin with."""
-        return self._known
+        """Give the edges known now, for whoever is in whichever thread: what topology events begin with."""
+        return [replace(edge) for edge in list(self._index)]
 
     @property
     def created_ns(self) -> int:
@@ -116,7 +116,6 @@ class EdgeStore(AbstractAsyncContextManager["EdgeStore"]):
             self._set_aside(damage)
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"can't keep edges in {self._path}: {error}; set edges.path to a writable file") from error
-        self._known = [replace(edge) for edge in self._index]
 
     def _close(self) -> None:
         self._file.close()

@@ -48,6 +48,8 @@ class MemoryJournal(Ledger):
         for batch in batches:
             if self._wanted(batch.template):
                 self._keep(batch)
+        # What is larger than the journal is kept all the same: nobody waits.
+        self._waits_for = ()
         self._announce()
         return self._end
 

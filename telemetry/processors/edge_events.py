@@ -50,7 +50,6 @@ class EdgeEvents:
         self._warm_up_ns = int(warm_up_s * 1e9)
         self._vanish_ns = int(vanish_after_s * 1e9)
         self._checked_ns = 0
-        self._model: Batch | None = None
         self.dropped = 0
 
     def process(self, batch: Batch) -> Iterable[Batch]:
@@ -59,7 +58,7 @@ class EdgeEvents:
         if batch.template is not Template.EDGE or batch.rows.is_empty():
             return
         self._memory.begin()
-        self._model = replace(batch, template=Template.LOGENTRY, rows=pl.DataFrame(), kept=None)
+        self._memory.model = replace(batch, template=Template.LOGENTRY, rows=pl.DataFrame(), kept=None)
         rows = batch.rows.select(_READS).with_columns(last_ns=pl.col("last_seen").dt.epoch("ns"))
         named = rows.filter(_TRAFFIC & pl.col("source.workload.name").ne_missing(OTHER)).iter_rows(named=True)
         found = [event for row in named for event in self._events(row)]
@@ -112,11 +111,11 @@ class EdgeEvents:
 
     def _batches(self, found: list[tuple[Event, str, _Row]]) -> Iterator[Batch]:
         self.dropped += max(0, len(found) - _MAX_EVENTS)
-        if found and self._model is not None:
-            rows = [_entry(*event) for event in found[:_MAX_EVENTS]]
+        if found and self._memory.model is not None:
+            rows = [_entry(key, *event) for key, event in enumerate(found[:_MAX_EVENTS])]
             frame = pl.DataFrame(rows, schema={name: _SCHEMA[name] for name in rows[0]})
             absent = [pl.lit(None, dtype).alias(name) for name, dtype in _SCHEMA.items() if name not in rows[0]]
-            yield replace(self._model, rows=frame.with_columns(absent).select(list(_SCHEMA)))
+            yield replace(self._memory.model, rows=frame.with_columns(absent).select(list(_SCHEMA)))
 
 
 _READS = (
@@ -128,10 +127,10 @@ _TRAFFIC = pl.any_horizontal(pl.col("requests", "connections_closed", "request_b
 _ENDS = tuple(name for name in EDGE_IDENTITY if name != "context.protocol")
 
 
-def _entry(event: Event, detail: str, row: _Row) -> dict[str, Any]:
+def _entry(key: int, event: Event, detail: str, row: _Row) -> dict[str, Any]:
     what = event.value.replace("_", " ")
     return {
-        "context.key": 0,
+        "context.key": key,
         "context.time": row["last_ns"],
         "context.protocol": row["context.protocol"],
         **{name: row[name] for name in _ENDS},

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from telemetry.batch import Batch
 from telemetry.processors.edge_slots import EDGE_IDENTITY
 
 __all__ = ["Before", "EdgeMemory", "Remembered"]
@@ -52,6 +53,8 @@ class EdgeMemory:
         self.created_ns = 0
         """When it all began; known once `begin` was called."""
         self.forgotten = 0
+        self.model: Batch | None = None
+        """A batch without rows, as events are told in; None as long as no edge has passed."""
 
     def __len__(self) -> int:
         return len(self._edges)

@@ -103,7 +103,7 @@ def verdicts(rows: pl.DataFrame, overrides: Sequence[Override] = ()) -> pl.DataF
     place = keys["ended"].cast(pl.Int64).to_numpy(writable=True)
     for number, at in enumerate(ways["at"], start=2):
         place[at.to_numpy()] = number
-    found = [(None, None), _PLAIN_SUCCESS, *(_judge(*way) for way in ways.select(_WAY).iter_rows())]
+    found = [(None, None), _PLAIN_SUCCESS, *(_judged(way) for way in ways.select(_WAY).iter_rows())]
     return pl.DataFrame(found, schema=_VERDICT, orient="row")[place]
 
 
@@ -133,16 +133,24 @@ def _is_plain() -> pl.Expr:
     return (fine & (pl.col("flags") == 0) & pl.col("overridden").is_null()).fill_null(value=False)
 
 
-# Details are the upstream's to choose.
-@lru_cache(maxsize=4096)
-def _judge(overridden: str | None, *way: object) -> tuple[str, str | None]:
-    told = zip(_WAY[1:], way, strict=True)
-    ending = Ending(**{name: value for name, value in told if value is not None})  # type: ignore[arg-type]
-    outcome = outcome_of(ending) if overridden is None else Outcome(overridden)
+def _judged(way: tuple[object, ...]) -> tuple[str, str | None]:
+    """Judge a way to end, or remember the verdict; what strangers write at length is not kept."""
+    length = sum(len(value) for value in way if isinstance(value, str))
+    return _remembered(way) if length <= _MAX_REMEMBERED else _judge(way)
+
+
+def _judge(way: tuple[object, ...]) -> tuple[str, str | None]:
+    told = {name: value for name, value in zip(_WAY, way, strict=True) if value is not None}
+    overridden = told.pop("overridden", None)
+    ending = Ending(**told)  # type: ignore[arg-type]
+    outcome = outcome_of(ending) if overridden is None else Outcome(str(overridden))
     blame = blame_of(ending, outcome)
     return outcome.value, None if blame is None else blame.value
 
 
+# Details are the upstream's to choose.
+_remembered = lru_cache(maxsize=4096)(_judge)
+_MAX_REMEMBERED = 512
 _VERDICT = {"response.outcome": pl.String, "response.blame": pl.String}
 _UPSTREAM_END = 9
 _ENDED = (

@@ -6,7 +6,7 @@ import os
 import pty
 import re
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +223,35 @@ async def test_a_line_that_was_broken_off_is_ended_before_another_begins():
     writer.close()
     os.close(theirs)
     assert read + _all_of_pipe(ours) == long + short
+
+
+async def test_what_cannot_be_encoded_fails_alone_and_is_not_written_twice_when_it_can():
+    ours, theirs = os.pipe()
+    writer = StreamWriter(theirs)
+    tries = iter((2, 0))
+
+    def lines() -> Iterator[bytes]:
+        yield b"first\n"
+        1 / (2 - next(tries))
+        yield b"second\n"
+
+    with pytest.raises(ZeroDivisionError):
+        await writer.write("lines", lines)
+    await writer.write("other", lambda: iter([b"other\n"]))
+    await writer.write("lines", lines)
+    assert len(writer) == 0
+    writer.close()
+    os.close(theirs)
+    assert _all_of_pipe(ours) == b"first\nother\nsecond\n"
+
+
+async def test_failures_that_nobody_asks_for_again_are_forgotten():
+    writer = StreamWriter(os.open("/dev/full", os.O_WRONLY))
+    for number in range(50):
+        with pytest.raises(OSError, match="No space"):
+            await writer.write(number, lambda: iter([b"line\n"]))
+    assert len(writer) < 20
+    writer.close()
 
 
 def _all_of_pipe(fd: int) -> bytes:

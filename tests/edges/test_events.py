@@ -1,10 +1,12 @@
 """Topology events: what is new is told once, and a restart is no news."""
 
+import json
 from typing import Any
 
 import pytest
 
 from telemetry.batch import Batch, Template, fault_of
+from telemetry.json_lines import JsonLines
 from telemetry.pipeline import END_NS
 from telemetry.processors.edge_events import EdgeEvents, Event
 from telemetry.processors.edge_memory import Before, EdgeMemory, Remembered
@@ -150,6 +152,26 @@ def test_what_is_known_stays_known_to_who_takes_over() -> None:
     assert told(after, edge(last_seen=NOW_NS)) == []
     (row,) = entries(after.flush(NOW_NS + 51 * 60 * SECOND_NS))
     assert row["event.name"] == Event.EDGE_VANISHED
+
+
+def test_an_edge_that_vanishes_is_told_by_who_took_over_and_saw_no_edge_since() -> None:
+    known = memory()
+    before = EdgeEvents(known)
+    list(before.process(edges(edge())))
+    for minute in range(0, 60, 5):
+        assert entries(before.flush(NOW_NS + minute * 60 * SECOND_NS)) == []
+    (row,) = entries(EdgeEvents(known).flush(NOW_NS + HOUR_NS + 60 * SECOND_NS))
+    assert row["event.name"] == Event.EDGE_VANISHED
+
+
+def test_events_of_several_edges_keep_their_own_ends_in_lines_of_json() -> None:
+    made = events().process(edges(edge(), edge("cron")))
+    (batch,) = [one for one in made if one.template is Template.LOGENTRY]
+    lines = map(json.loads, b"".join(JsonLines().lines(batch)).splitlines())
+    assert {(line["event.message"].split()[2], line["source.workload.name"]) for line in lines} == {
+        ("default/web", "web"),
+        ("default/cron", "cron"),
+    }
 
 
 def test_a_new_store_learns_before_it_tells() -> None:

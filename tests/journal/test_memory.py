@@ -126,6 +126,7 @@ async def test_a_batch_larger_than_the_journal_is_still_kept_alone(on_full):
     journal.attach("a", METRIC, on_full)
     await asyncio.wait_for(journal.append([metrics(1, 2, 3)]), 5)
     assert journal.pending_rows("a") == 3
+    assert journal.problems() == {}
 
 
 def test_a_batch_of_one_row_takes_what_its_columns_need():

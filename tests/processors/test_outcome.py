@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from telemetry.processors.blame import CAUSES, blame_of
 from telemetry.processors.endings import Ending, Outcome
 from telemetry.processors.flags import SHORT_NAMES
-from telemetry.processors.outcome import ENDING_COLUMNS, Override, outcome_of, verdicts
+from telemetry.processors.outcome import ENDING_COLUMNS, Override, _remembered, outcome_of, verdicts
 from tests.rows import logentries
 
 SUCCESS, CLIENT, SERVER, NONE = Outcome
@@ -114,6 +114,13 @@ def test_columns_say_what_the_judge_says_whatever_the_ending(endings):
 def test_there_is_blame_exactly_where_there_is_no_success(ending):
     outcome = outcome_of(ending)
     assert (blame_of(ending, outcome) is None) is (outcome is SUCCESS)
+
+
+def test_details_of_any_length_are_judged_and_long_ones_are_not_kept():
+    before = _remembered.cache_info().currsize
+    long = [Ending("http", 200, details=f"{number}" + "x" * 10_000) for number in range(20)]
+    assert judged(*long) == [(SUCCESS, None)] * 20
+    assert _remembered.cache_info().currsize == before
 
 
 def test_no_rows_have_no_verdicts():
