@@ -114,8 +114,9 @@ class Disk:
             contents = self._store.open()
         except DamagedError as error:
             return self._begin_anew(error).contents, tally
-        # A torn log ends early, and SQLite takes that for its end.
-        return contents, tally if tally and tally.end > contents.end else None
+        # A torn log ends early, and SQLite takes that for its end; a page of cursors may be another than was written.
+        lacks = tally is not None and (tally.end > contents.end or not tally.cursors.keys() <= contents.cursors.keys())
+        return contents, tally if lacks else None
 
     def _begin_anew(self, error: DamagedError, more: Iterable[Stored] = ()) -> Recovered:
         began_s = time.monotonic()

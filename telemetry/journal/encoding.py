@@ -11,8 +11,11 @@ from typing import Literal
 import polars as pl
 
 from telemetry.batch import Batch, Template
-from telemetry.journal.layout import Keys, Layout, layout_of
-from telemetry.journal.parts import Parts, put_together, take_apart
+from telemetry.journal.keyed import AT
+from telemetry.journal.keys import Keys
+from telemetry.journal.layout import Layout, layout_of
+from telemetry.journal.parts import Parts, take_apart
+from telemetry.journal.restoring import put_together
 
 __all__ = ["UNREADABLE", "Encoder", "decode"]
 
@@ -30,9 +33,10 @@ _MAX_LAYOUTS = 64
 class Encoder:
     """Encodes batches. Remembers for each schema how its columns are best stored. For one thread.
 
-    Encoded, a batch is six lengths and six parts: a head (JSON), the schema (an Arrow IPC stream without rows,
-    deflated), and four Arrow IPC streams: what the rows of one key share, what is worth compressing, what is not, and
-    the row numbers of a batch that was filtered. All but the third are compressed (LZ4).
+    Encoded, a batch is six lengths and seven parts: a head (JSON), the schema (an Arrow IPC stream without rows,
+    deflated), and five Arrow IPC streams: what the rows of one key share, what is worth compressing, what is not, the
+    row numbers of a batch that was filtered, and what keys share with those of other batches (since format 2). All but
+    the third are compressed (LZ4).
     """
 
     def __init__(self, key: str = "context.key") -> None:
@@ -44,22 +48,25 @@ class Encoder:
         keys = Keys.of(batch.rows, self._key) if len(batch.rows) >= _FEW_ROWS else None
         rows = batch.rows.clone()
         rows.columns = list(map(str, range(rows.width)))
-        told = {str(at) for at, name in enumerate(batch.rows.columns) if name in batch.by_context}
-        parts = take_apart(rows, keys, self._layout(batch, rows, keys), told)
+        schema = tuple(batch.rows.schema.items())
+        known = batch.by_context | {self._key}
+        told = {str(at) for at, (name, _) in enumerate(schema) if name in known}
+        parts = take_apart(rows, keys, self._layout((batch.template, schema), rows, keys), told)
         sections = (
             _head(batch, parts),
-            _schema_stream(tuple(batch.rows.schema.items())),
+            _schema_stream(schema),
             _packed(parts.keyed),
             _packed(parts.packed),
             _plain(parts.plain),
             b"" if batch.kept is None else _packed(batch.kept.to_frame()),
         )
-        return b"".join((_LENGTHS.pack(*map(len, sections)), *sections))
+        shared = parts.shared.encoded(_packed) if parts.shared else b""
+        return b"".join((_LENGTHS.pack(*map(len, sections)), *sections, shared))
 
-    def _layout(self, batch: Batch, rows: pl.DataFrame, keys: Keys | None) -> Layout:
+    def _layout(self, kind: tuple[object, ...], rows: pl.DataFrame, keys: Keys | None) -> Layout:
         if len(rows) < _FEW_ROWS:
             return Layout.simple(rows)
-        known = (batch.template, tuple(batch.rows.schema.items()), keys is None)
+        known = (*kind, keys is None)
         layout, left, lasts = self._layouts.get(known, (None, 0, 0))
         if layout is None or not left:
             layout, lasts = layout_of(rows, keys), min(2 * lasts + 1, _LAYOUT_LASTS)
@@ -72,10 +79,12 @@ class Encoder:
 
 def decode(blob: bytes) -> Batch:
     """Give the batch that was encoded. Raises one of UNREADABLE; check a checksum first."""
-    raw_head, schema, *streams = _cut(memoryview(blob)[_LENGTHS.size :], _LENGTHS.unpack_from(blob))
+    raw_head, schema, *streams, shared = _cut(memoryview(blob)[_LENGTHS.size :], _LENGTHS.unpack_from(blob))
     head = json.loads(raw_head)
     keyed, packed, plain, kept = map(_frame, streams)
-    rows = put_together(Parts(head["columns"], keyed, packed, plain), _schema_of(schema), head["rows"])
+    if shared:
+        keyed = keyed.hstack(_shared(shared)[keyed.drop_in_place(AT)])
+    rows = put_together(head["columns"], keyed, [packed, plain], _schema_of(schema), head["rows"])
     names = head["receiver"], head["epoch"], head["sequence"]
     return Batch(Template(head["template"]), rows, *names, kept=kept.to_series() if kept.width else None)
 
@@ -97,6 +106,13 @@ def _cut(content: memoryview, lengths: tuple[int, ...]) -> Iterator[bytes]:
     for length in lengths:
         yield bytes(content[at : at + length])
         at += length
+    yield bytes(content[at:])
+
+
+@lru_cache(maxsize=2)
+def _shared(stream: bytes) -> pl.DataFrame:
+    """Batches that follow each other mostly have the same one."""
+    return _frame(stream)
 
 
 def _packed(frame: pl.DataFrame) -> bytes:

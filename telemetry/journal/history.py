@@ -12,7 +12,7 @@ from telemetry.errors import StartError
 from telemetry.journal.cursors import Record
 from telemetry.journal.encoding import UNREADABLE, decode
 from telemetry.journal.fitting import fitted
-from telemetry.journal.tables import APPLICATION, BODY, FORMAT, KNOWN, checked, record_of
+from telemetry.journal.tables import APPLICATION, BODY, FORMAT, KNOWN, READABLE, checked, record_of
 
 __all__ = ["History"]
 
@@ -54,7 +54,7 @@ class History:
         database = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         (application,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        if (application, version) != (APPLICATION, FORMAT):
+        if application != APPLICATION or version not in READABLE:
             database.close()
             raise StartError(f"{self._path} is not a journal of format {FORMAT}; use the version that wrote it")
         return database

@@ -1,16 +1,20 @@
 """How each column of a batch is stored: whatever follows from something else is left out."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
 import polars as pl
 
+from telemetry.journal.keyed import KeyTables
+from telemetry.journal.keys import Keys
 from telemetry.journal.likeness import comparable, same
+from telemetry.journal.texts import Words, beginnings, is_few
 
-__all__ = ["Keys", "Kind", "Layout", "can_span", "layout_of", "spans"]
+__all__ = ["CODES", "Kind", "Layout", "can_span", "layout_of", "spans"]
 
+CODES = "codes"
+"""The column that has for each row the number of its key's row."""
 _SAMPLE = 256
 
 
@@ -25,10 +29,17 @@ class Kind(StrEnum):
     """Another column's name: the two are equal."""
     SPAN = "span"
     """What its integers (times, durations) are above the least of them, in as few bytes as that takes."""
+    FEW = "few"
+    """Which of few texts it is, and those texts."""
+    PREFIX = "prefix"
+    """Another column's name and, for each row, how many bytes of that text its own is."""
     PACKED = "packed"
     """The column, compressed."""
     PLAIN = "plain"
     """The column as it is: compressing it would cost more than the bytes that it saves."""
+
+
+_WHOLE = (Kind.PACKED, Kind.PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,11 @@ class Layout:
 
     kinds: tuple[Kind, ...]
     twins: tuple[int, ...]
-    """For SAME: the position of the column that it equals."""
+    """For SAME: the position of the column that it equals; for PREFIX: of the one that it begins."""
+    words: Words = field(default_factory=Words, compare=False)
+    """What its FEW columns have had so far."""
+    tables: KeyTables = field(default_factory=KeyTables, compare=False)
+    """What its KEYED columns have had so far."""
 
     def names(self, kind: Kind) -> list[str]:
         """Give the columns of a kind, by position."""
@@ -50,51 +65,22 @@ class Layout:
         return cls(tuple(Kind.NULL if null else Kind.PACKED for null in nulls), tuple(range(len(nulls))))
 
 
-class Keys:
-    """The rows of a frame by the key that they agree in: `codes` number the keys, `first` has each key's first row."""
-
-    def __init__(self, keys: pl.Series) -> None:
-        values = keys.to_numpy()
-        top = int(values.max()) + 1
-        if top > 4 * len(values):
-            _, first, codes = np.unique(values, return_index=True, return_inverse=True)
-        else:  # small numbers, as normalise gives them: by far the faster way
-            at = np.full(top, -1, np.int64)
-            at[values[::-1]] = np.arange(len(values) - 1, -1, -1)
-            present = np.flatnonzero(at >= 0)
-            first = at[present]
-            number = np.zeros(top, np.uint32)
-            number[present] = np.arange(len(present), dtype=np.uint32)
-            codes = number[values]
-        self.first = pl.Series(first.astype(np.uint32))
-        self.codes = pl.Series(codes.astype(np.uint16 if len(first) <= 1 << 16 else np.uint32))
-        self._alike = pl.Series(first[codes].astype(np.uint32))
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame, column: str) -> "Keys | None":
-        """Give the keys, or None where there are none: no such column, nulls in it, or hardly two rows with one key."""
-        if column not in rows.columns or not rows[column].dtype.is_unsigned_integer() or rows[column].null_count():
-            return None
-        keys = cls(rows[column])
-        return keys if len(keys.first) * 2 <= len(rows) else None
-
-    def decided(self, rows: pl.DataFrame, names: Collection[str]) -> set[str]:
-        """Find those of the columns in which rows with equal keys have equal values."""
-        alike = rows.select(names)[self._alike] if names else rows.select()
-        return {column.name for column in alike if same(column, rows[column.name])}
-
-
 def layout_of(rows: pl.DataFrame, keys: Keys | None) -> Layout:
     """Work out the layout that fits these rows, and will most likely fit the next of this schema."""
     names = [column.name for column in rows if comparable(column.dtype)]
-    keyed = keys.decided(rows, names) if keys else set()
+    keyed = keys.decided(rows, rows.select(names)[keys.first]) if keys else set()
     kinds: list[Kind] = []
     twins: list[int] = []
     for at, column in enumerate(rows):
         kind = _kind(column, keyed)
-        twin = None if kind is Kind.NULL else _twin(rows, kinds, column)
-        kinds.append(kind if twin is None else Kind.SAME)
-        twins.append(at if twin is None else twin)
+        if kind is not Kind.NULL and (twin := _twin(rows, kinds, column)) is not None:
+            kind = Kind.SAME
+        elif kind in _WHOLE and (twin := _longer(rows, kinds, column)) is not None:
+            kind = Kind.PREFIX
+        else:
+            twin = at
+        kinds.append(kind)
+        twins.append(twin)
     return Layout(tuple(kinds), tuple(twins))
 
 
@@ -139,6 +125,8 @@ def _kind(column: pl.Series, keyed: Collection[str]) -> Kind:
         return Kind.KEYED
     if can_span(column.dtype):
         return Kind.SPAN
+    if column.dtype == pl.String and is_few(column):
+        return Kind.FEW
     return Kind.PLAIN if _distinct(column) else Kind.PACKED
 
 
@@ -154,7 +142,18 @@ def _twin(rows: pl.DataFrame, kinds: list[Kind], column: pl.Series) -> int | Non
     return None
 
 
+def _longer(rows: pl.DataFrame, kinds: list[Kind], column: pl.Series) -> int | None:
+    """Find a text that begins with this one in every row: a path with its query begins with the path."""
+    sample = column[:_SAMPLE]
+    # Ids are of one length; that one begins another is a coincidence, and as a rule over at the next request.
+    if column.dtype != pl.String or sample.str.len_bytes().n_unique() == 1:
+        return None
+    texts = (at for at, kind in enumerate(kinds) if kind in _WHOLE and rows.to_series(at).dtype == pl.String)
+    likely = (at for at in texts if beginnings(sample, rows.to_series(at)[:_SAMPLE]) is not None)
+    return next((at for at in likely if beginnings(column, rows.to_series(at)) is not None), None)
+
+
 def _distinct(column: pl.Series) -> bool:
-    """Whether the text in the column hardly repeats: ids, mostly, which no quick compression makes much smaller."""
+    """Whether the text in the column hardly repeats: ids and paths. To compress them costs more than to write them."""
     sample = column[:_SAMPLE].drop_nulls()
-    return column.dtype in (pl.String, pl.Binary) and len(sample) > 0 and sample.n_unique() > 0.9 * len(sample)
+    return column.dtype in (pl.String, pl.Binary) and len(sample) > 0 and sample.n_unique() > 0.5 * len(sample)

@@ -20,8 +20,11 @@ def same(one: pl.Series, other: pl.Series) -> bool:
     if isinstance(one.dtype, pl.List):  # Polars' own comparison of lists takes a hundred times as long
         return one.list.len().equals(other.list.len()) and same(one.explode(), other.explode())
     if isinstance(one.dtype, pl.Struct):
-        fields = [field.name for field in one.dtype.fields]
-        return one.is_null().equals(other.is_null()) and all(
-            same(one.struct.field(name), other.struct.field(name)) for name in fields
-        )
+        fields = zip(one.struct.unnest(), other.struct.unnest(), strict=True)
+        return _same_nulls(one, other) and all(same(left, right) for left, right in fields)
     return one.equals(other)
+
+
+def _same_nulls(one: pl.Series, other: pl.Series) -> bool:
+    nulls = one.null_count()
+    return nulls == other.null_count() and (not nulls or one.is_null().equals(other.is_null()))

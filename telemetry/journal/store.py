@@ -16,6 +16,7 @@ from telemetry.journal.tables import (
     BODY,
     FORMAT,
     PRAGMAS,
+    READABLE,
     Contents,
     Stored,
     checked,
@@ -76,6 +77,7 @@ class Store:
             if mode != "wal":
                 raise StartError(f"journal: {self.path} is on a file system without shared memory; set journal.path")
             database.executescript(PRAGMAS)
+            database.execute(f"PRAGMA user_version={FORMAT}")
             status = self.path.stat()
             self._identity = (status.st_dev, status.st_ino)
             return contents(database)
@@ -136,7 +138,7 @@ class Store:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION:
             raise StartError(f"journal: {self.path} is another program's database; set journal.path to another file")
-        if version != FORMAT:
+        if version not in READABLE:
             raise StartError(_other_format(self.path, version))
 
     @property

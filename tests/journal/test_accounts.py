@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from telemetry.batch import Batch, Template
+from telemetry.journal.ledger import Ledger
 from telemetry.journal.memory import MemoryJournal
 from telemetry.journal.sqlite import SqliteJournal
 from telemetry.selfmetrics import SelfMetrics
@@ -23,6 +24,25 @@ CURSORS = {
 }
 
 
+class Watched(Ledger):
+    """Tells when it has looked for room, and whether there was none."""
+
+    looks, full = 0, False
+
+    def _room_for(self, size_bytes):
+        room = super()._room_for(size_bytes)
+        self.looks, self.full = self.looks + 1, not room
+        return room
+
+
+class WatchedMemory(Watched, MemoryJournal):
+    """In memory."""
+
+
+class WatchedFile(Watched, SqliteJournal):
+    """In a file."""
+
+
 class Accounts(RuleBasedStateMachine):
     """Appends, reads, commits, cursors that come and go; a model keeps what each cursor has to get."""
 
@@ -33,6 +53,7 @@ class Accounts(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.journal = self.run(self.opened())
         self.sequence = 0
+        self.before = 0
         self.after: dict[str, int] = {}
         self.committed: dict[str, int] = {}
         self.hand: dict[str, list[tuple[int, Batch]]] = {}
@@ -40,7 +61,7 @@ class Accounts(RuleBasedStateMachine):
         self.waiting: list[asyncio.Task] = []
 
     async def opened(self):
-        return MemoryJournal(max_bytes=self.max_bytes)
+        return WatchedMemory(max_bytes=self.max_bytes)
 
     def run(self, work):
         return self.loop.run_until_complete(asyncio.wait_for(work, 10))
@@ -61,27 +82,30 @@ class Accounts(RuleBasedStateMachine):
         """Begin a cursor, or begin it anew, as a handler that was changed."""
         self.after[name] = self.journal.attach(name, CURSORS[name], "block" if name == "blocking" else "drop_oldest")
         self.committed[name], self.hand[name], self.got[name] = 0, [], []
+        self.attached()
+
+    def attached(self):
+        """In memory nothing happens by itself."""
 
     @precondition(lambda self: self.after)
     @rule(data=st.data())
     def detach(self, data):
         name = data.draw(st.sampled_from(sorted(self.after)))
         pending = self.journal.pending_rows(name)
+        self.before = self.journal.looks
         assert self.journal.detach(name) == pending
         del self.after[name]
-        self.run(asyncio.sleep(0))
+        self.settle()
 
     @precondition(lambda self: not self.waiting)
     @rule(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=3), kind=st.sampled_from("mel"))
     def append(self, sizes, kind):
         batches = [self.batch(size, kind) for size in sizes]
-        task = self.loop.create_task(self.journal.append(batches))
-        self.loop.run_until_complete(asyncio.wait([task], timeout=0.05 if "blocking" in self.after else 10))
-        if task.done():
-            task.result()
-        else:
+        self.before = self.journal.looks
+        self.waiting.append(self.loop.create_task(self.journal.append(batches)))
+        self.settle()
+        if self.waiting:
             assert self.journal.pending_rows("blocking"), "only a cursor that may not lose holds an append up"
-            self.waiting.append(task)
 
     @precondition(lambda self: self.after)
     @rule(data=st.data(), limit=st.integers(1, 3))
@@ -105,15 +129,27 @@ class Accounts(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(name for name in self.after if self.hand[name])))
         count = data.draw(st.integers(1, len(self.hand[name])))
         done, self.hand[name] = self.hand[name][:count], self.hand[name][count:]
+        self.before = self.journal.looks
         self.run(self.journal.commit(name, done[-1][0]))
         self.committed[name] += sum(len(batch.rows) for _, batch in done)
         self.settle()
 
     def settle(self):
-        """Let an append that waited go on, if it can now."""
+        """Let an append go on until it is done, or held up: that, and never the time, decides what comes next."""
         for task in self.waiting:
-            self.loop.run_until_complete(asyncio.wait([task], timeout=0.05))
+            self.run(self.done_or_held(task))
+            if task.done():
+                task.result()
         self.waiting = [task for task in self.waiting if not task.done()]
+
+    async def done_or_held(self, task):
+        looks = self.seen()
+        while not task.done() and not (self.journal.full and self.journal.looks > looks):
+            await asyncio.wait([task], timeout=0.001)
+
+    def seen(self):
+        """Give the looks that were before what has just changed: in memory every change is looked at once."""
+        return self.before
 
     def batch(self, size, kind):
         self.sequence += 1
@@ -161,10 +197,18 @@ class DurableAccounts(Accounts):
         super().__init__()
 
     async def opened(self):
-        journal = SqliteJournal(
+        journal = WatchedFile(
             Path(self.folder) / "journal.db", SelfMetrics(), max_bytes=self.max_bytes, tail_bytes=40_000, flush_s=0.02
         )
         return await journal.__aenter__()
+
+    def seen(self):
+        """All so far: who waits to write looks again by itself."""
+        return self.journal.looks
+
+    def attached(self):
+        """Who waits to write looks for room now and then: what had been in hand may go."""
+        self.settle()
 
     @precondition(lambda self: not self.waiting)
     @rule()

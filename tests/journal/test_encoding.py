@@ -5,6 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from telemetry.batch import SCHEMAS, Batch, Template
 from telemetry.journal.encoding import Encoder, decode
@@ -44,11 +45,90 @@ def test_rows_of_one_key_are_stored_once():
     assert_equal(decode(ENCODER.encode(batch)), batch)
 
 
-def test_what_is_told_to_follow_from_the_key_is_stored_the_same_without_looking():
-    batch, looked = keyed(10_000, 50), Encoder()
-    told = replace(batch, by_context=frozenset({"source.app", "source.workload.name", "destination.app"}))
-    assert Encoder().encode(told) == looked.encode(batch)
-    assert_equal(decode(looked.encode(told)), batch)
+NAMED = frozenset({"source.app", "source.workload.name", "destination.app"})
+
+
+def test_what_is_told_to_follow_from_the_key_comes_back_and_is_as_small():
+    batch, encoder = keyed(10_000, 50), Encoder()
+    told = replace(batch, by_context=NAMED)
+    assert len(encoder.encode(told)) < 1.1 * len(Encoder().encode(batch))
+    assert_equal(decode(encoder.encode(told)), batch)
+
+
+def test_what_keys_share_is_that_of_the_batch_however_it_changes_from_one_to_the_next():
+    encoder, first = Encoder(), keyed(1000, 10)
+    changes = {
+        "as it was": first.rows,
+        "other numbers for the same names": first.rows.with_columns(pl.col("context.key") + 7),
+        "fewer names": first.rows.filter(pl.col("context.key") < 6),
+        "other names": keyed(1000, 90).rows,
+        "a column that is not a name": first.rows.with_columns(pl.lit("v2").alias("source.canonical.service")),
+        "all of one name": first.rows.with_columns(pl.lit("one").alias(name) for name in NAMED),
+        "a name without a value": first.rows.with_columns(pl.lit(None, pl.String).alias("source.app")),
+        "as it was once more": first.rows,
+    }
+    for rows in [*changes.values()] * 3:
+        batch = Batch(Template.LOGENTRY, rows, "r", 1, 1, by_context=NAMED)
+        assert_equal(decode(encoder.encode(batch)), batch)
+
+
+IDS = ["", None, "A" * 36, "36583415-a7b1-432d-a0c5-2caf3557930d", "{36583415-a7b1-432d-a0c5-2caf3557930d}"]
+IDS += ["36583415A7B1432DA0C52CAF3557930D", "36583415a7b1432g", "36583415-a7b1-432d-a0c5-2caf3557930\x00", "🦊" * 9]
+HOSTILE = st.lists(st.sampled_from(IDS) | st.none() | st.text(max_size=40), min_size=1, max_size=8)
+
+
+@given(st.lists(HOSTILE, min_size=1, max_size=4), st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_texts_come_back_whatever_the_batches_before_had(batches_, cut):
+    for texts in batches_:
+        path = pl.Series([texts[at % len(texts)] for at in range(600)], dtype=pl.String)
+        batch = entries(
+            600,
+            **{
+                "request.path": path,
+                "request.url_path": path.str.head(cut),
+                "request.useragent": path.reverse(),
+                "request.id": path + pl.int_range(600, eager=True).cast(pl.String),
+                "trace.id": path,
+            },
+        )
+        assert_equal(decode(ENCODER.encode(batch)), batch)
+
+
+def paths(query: str) -> Batch:
+    index = pl.int_range(2000, eager=True)
+    url_path = pl.select(pl.format("/items/{}/é", index)).to_series()
+    return entries(2000, **{"request.path": url_path + query, "request.url_path": url_path})
+
+
+def test_a_path_is_stored_once_with_and_without_its_query():
+    both = len(Encoder().encode(paths("?page=1")))
+    alone = len(Encoder().encode(entries(2000, **{"request.path": paths("?page=1").rows["request.path"]})))
+    assert both < 1.1 * alone
+
+
+def test_a_path_that_does_not_begin_another_is_stored_all_the_same():
+    encoder = Encoder()
+    for batch in (paths("?page=1"), paths(""), paths("?page=1")):
+        broken = batch.rows.with_columns(pl.lit(None, pl.String).alias("request.path"))
+        other = batch.rows.with_columns(pl.col("request.path").str.to_uppercase())
+        for rows in (batch.rows, broken, other):
+            one = replace(batch, rows=rows)
+            assert_equal(decode(encoder.encode(one)), one)
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 2000])
+def test_few_texts_and_many_come_back(count):
+    texts = pl.select(pl.format("a browser with a long enough name {}", pl.int_range(2000) % count)).to_series()
+    for first in ("nothing", None, "a browser with a long enough name 3"):
+        column = pl.concat([pl.Series([first], dtype=pl.String), texts[1:]])
+        batch = entries(2000, **{"request.useragent": column})
+        assert_equal(decode(ENCODER.encode(batch)), batch)
+
+
+def test_a_text_that_is_one_of_few_takes_a_byte():
+    texts = pl.select(pl.format("a browser with a long enough name {}", pl.int_range(20_000) * 7 % 11)).to_series()
+    assert len(Encoder().encode(entries(20_000, **{"request.useragent": texts}))) < 1.2 * 20_000
 
 
 def test_a_row_that_breaks_with_its_key_is_stored_all_the_same():

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from telemetry.batch import Template
 from telemetry.errors import StartError
 from telemetry.journal.history import History
 from telemetry.journal.sqlite import SqliteJournal
+from telemetry.journal.tables import PAGE_BYTES
 from telemetry.selfmetrics import SelfMetrics
 from tests.journal.batches import assert_equal
 from tests.rows import logentries, metrics
@@ -367,6 +368,33 @@ async def test_a_file_that_is_deleted_while_we_run_is_written_anew(path):
     async with journal(path) as one:
         after = one.attach("a", METRIC)
         assert [batch.sequence for batch in await everything(one, "a", after)] == [1, 2]
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 100, 8_000, 16_300])
+async def test_a_cursor_whose_page_was_cut_off_is_resumed_from_the_tally(path, keep_bytes):
+    async with journal(path) as one:
+        one.attach("a", METRIC)
+        await one.append([metrics(1, 2, sequence=1)])
+    with closing(sqlite3.connect(path)) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'cursors'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_BYTES + keep_bytes)
+        file.write(bytes(PAGE_BYTES - keep_bytes))
+    async with journal(path) as one:
+        after = one.attach("a", METRIC)
+        assert [batch.sequence for batch in await everything(one, "a", after)] == [1]
+        assert one.lost_rows("a") == 0
+
+
+async def test_a_cursor_that_the_file_has_lost_is_resumed_from_the_tally(path):
+    async with journal(path) as one:
+        one.attach("a", METRIC)
+        await one.append([metrics(1, 2, sequence=1)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("DELETE FROM cursors")
+    async with journal(path) as one:
+        after = one.attach("a", METRIC)
+        assert [batch.sequence for batch in await everything(one, "a", after)] == [1]
 
 
 # A full disk

@@ -1,0 +1,59 @@
+"""The keys of a frame's rows, and which of its columns follow from them."""
+
+import numpy as np
+import polars as pl
+
+from telemetry.journal.likeness import same
+
+__all__ = ["Keys"]
+
+
+class Keys:
+    """The rows of a frame by the key that they agree in: `codes` number the keys, `first` has each key's first row."""
+
+    def __init__(self, keys: pl.Series) -> None:
+        values = keys.to_numpy()
+        top = int(values.max()) + 1
+        if top > 4 * len(values):
+            _, first, codes = np.unique(values, return_index=True, return_inverse=True)
+        else:  # small numbers, as normalise gives them: by far the faster way
+            at = np.full(top, -1, np.int64)
+            at[values[::-1]] = np.arange(len(values) - 1, -1, -1)
+            present = np.flatnonzero(at >= 0)
+            first = at[present]
+            number = np.zeros(top, np.uint32)
+            number[present] = np.arange(len(present), dtype=np.uint32)
+            codes = number[values]
+        self.first = pl.Series(first.astype(np.uint32))
+        self.codes = pl.Series(codes.astype(np.uint16 if len(first) <= 1 << 16 else np.uint32))
+        self._alike = pl.Series(first[codes].astype(np.uint32))
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, column: str) -> "Keys | None":
+        """Give the keys, or None where there are none: no such column, nulls in it, or hardly two rows with one key."""
+        if column not in rows.columns or not rows[column].dtype.is_unsigned_integer() or rows[column].null_count():
+            return None
+        keys = cls(rows[column])
+        return keys if len(keys.first) * 2 <= len(rows) else None
+
+    def decided(self, rows: pl.DataFrame, first: pl.DataFrame) -> set[str]:
+        """Find the columns of `first` (the keys' first rows) in which rows with equal keys have equal values."""
+        once = {column.name: _everywhere(column, rows[column.name]) for column in first}
+        asked = [name for name, everywhere in once.items() if everywhere is None]
+        alike = rows[asked][self._alike] if asked else rows.select()
+        return {name for name, everywhere in once.items() if everywhere} | {
+            column.name for column in alike if same(column, rows[column.name])
+        }
+
+
+def _everywhere(first: pl.Series, column: pl.Series) -> bool | None:
+    """Whether the one value that all first rows have is that of all rows; None where they have several.
+
+    That is quickly told, and true of many columns.
+    """
+    nulls = first.null_count()
+    if nulls == len(first):
+        return column.null_count() == len(column)
+    if nulls or first.dtype.is_nested() or not (first == first[:1]).all():
+        return None
+    return not column.null_count() and bool((column == first[:1]).all())
