@@ -42,7 +42,7 @@ class EdgeSlots:
 
     def of(self, rows: pl.DataFrame) -> Slots:
         """Give the slot of each row, by its EDGE_IDENTITY columns."""
-        shown = rows.select(EDGE_IDENTITY)
+        shown = rows[list(EDGE_IDENTITY)]
         hashes = shown.hash_rows(self._seed).to_list()
         numbers = self._numbers
         new: list[int] = []

@@ -73,6 +73,8 @@ _SHARED = sorted(
 _PER_HOP = [one.cast(pl.Float64).fill_null(0.0).alias(name) for name, one in SUMS.items()]
 _OF_SUMS = [name for name, one in SUMS.items() if not set(_AMOUNTS).isdisjoint(one.meta.root_names())]
 _WIDTH = len(BOUNDS) + 1
+# Strangers say any number of bytes: no sum leaves the range of integers.
+_MOST = 2.0**62
 _BUCKETS = Bounds(BOUNDS)
 
 
@@ -104,7 +106,7 @@ def alike(rows: pl.DataFrame, seed: int) -> Alike:
 
 def _summed(values: pl.Series, of_row: npt.NDArray[np.int64], kinds: int) -> pl.Series:
     total = np.bincount(of_row, weights=numbers(values), minlength=kinds)
-    return pl.Series(values.name, np.round(total).astype(np.int64)).cast(values.dtype)
+    return pl.Series(values.name, np.clip(np.round(total), -_MOST, _MOST).astype(np.int64)).cast(values.dtype)
 
 
 def milliseconds(hops: Alike) -> Floats:
@@ -152,7 +154,7 @@ class EdgeSums:
         self._grow(count)
         for at, name in enumerate(SUMS):
             dtype = pl.Float64 if name == "busy_s" else pl.UInt64
-            yield pl.Series(name, self._sums[:count, at]).round(9).cast(dtype)
+            yield pl.Series(name, np.minimum(self._sums[:count, at], _MOST)).round(9).cast(dtype)
         for at, name in enumerate(LATENCIES):
             yield self._latency(at, count).alias(name)
 

@@ -19,14 +19,14 @@ __all__ = ["Edges", "Targets"]
 
 _SCHEMA = SCHEMAS[Template.EDGE]
 _LATENCY = "latency"
-_RESPONSE = (
-    pl.col("response.code").alias("code"),
-    pl.col("response.grpc_status").alias("grpc_status"),
-    pl.col("response.flags").alias("bits"),
-    "context.protocol",
-)
-_ANSWERED = pl.col("context.protocol") != "tcp"
-_BLAME = pl.col("response.blame").alias("blame")
+_AS_LISTED = {
+    "response.code": "code",
+    "response.grpc_status": "grpc_status",
+    "response.flags": "bits",
+    "response.blame": "blame",
+}
+_COUNTED = ["context.protocol", *_AS_LISTED]
+_PRINCIPALS = ["source.principal", "destination.principal"]
 _HOP_READS = [
     *dict.fromkeys(
         ("context.key", "context.time", "source.principal", "destination.principal", "response.blame",
@@ -119,12 +119,12 @@ class Edges:
         slots, one, numbers = np.unique(of_key, return_index=True, return_inverse=True)
         edges = Groups(numbers[keys.of_row], keys.first[one])
         self._sums.add(hops, edges, slots, int(rows["context.time"].to_physical().max()))  # type: ignore[arg-type]
-        counted = pl.DataFrame({"slot": of_key[keys.of_row], "count": hops.count.astype(np.uint64)})
-        kinds = hops.first.hstack(counted)
-        self._responses.add(kinds.filter(_ANSWERED).select("slot", *_RESPONSE, "count"))
-        self._blame.add(kinds.select("slot", _BLAME, "count").drop_nulls())
-        pairs = first.select(pl.Series("slot", of_key), "source.principal", "destination.principal")
-        self._principals.add(pairs.unique().with_columns(count=pl.lit(0, pl.UInt64)))
+        counted = [pl.Series("slot", of_key[keys.of_row]), pl.Series("count", hops.count.astype(np.uint64))]
+        kinds = hops.first[_COUNTED].rename(_AS_LISTED).hstack(counted)
+        self._responses.add(kinds.filter(kinds["context.protocol"] != "tcp"))
+        self._blame.add(kinds.filter(kinds["blame"].is_not_null()))
+        none = np.zeros(len(of_key), np.uint64)
+        self._principals.add(first[_PRINCIPALS].hstack([pl.Series("slot", of_key), pl.Series("count", none)]))
         self._add_slow(hops, keys, of_key, first["destination.service.host"].to_list())
 
     def _add_slow(self, hops: Alike, keys: Groups, slots: Slots, hosts: Sequence[str | None]) -> None:

@@ -44,6 +44,14 @@ def test_hops_of_one_edge_are_one_row() -> None:
     assert row["start"] < row["time"]
 
 
+def test_bytes_beyond_any_sense_cost_no_edge() -> None:
+    absurd = {"request.bytes": 2**64 - 1, "response.bytes": 2**63}
+    made = rows_of(processor(), hops(hop("cron"), *(hop(**absurd) for _ in range(5))), hops(hop(**absurd), sequence=2))
+    assert {row["source.workload.name"]: row["requests"] for row in made} == {"cron": 1, "web": 6}
+    (one,) = [row for row in made if row["source.workload.name"] == "cron"]
+    assert (one["request_bytes"], one["response_bytes"]) == (100, 1000)
+
+
 def test_edges_differ_by_workload_service_and_protocol() -> None:
     made = rows_of(
         processor(), hops(hop(), hop(destination="reviews-v2"), hop("cron"), hop(**{"context.protocol": "grpc"}))

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.processors.hops.hashes import combined, distinct, request_ids, sorted_out
+from telemetry.processors.hops.hashes import among, combined, distinct, request_ids, sorted_out
 from telemetry.processors.hops.matching import by_key_and_time
 from telemetry.processors.hops.octets import are_hexadecimal, octets, texts
 from telemetry.processors.hops.reporters import Reporters
@@ -22,6 +22,17 @@ def test_distinct_keys_are_numbered_and_each_has_a_place_where_it_stands(values:
     for places, number in (distinct(keys), sorted_out(keys)):
         assert len(places) == len(set(values))
         assert (keys[places][number] == keys).all()
+
+
+@given(few_or_many, few_or_many)
+def test_keys_are_found_among_others(keys: list[int], others: list[int]) -> None:
+    found = among(np.array(keys, np.uint64), np.array(others, np.uint64))
+    assert found.tolist() == [key in others for key in keys]
+
+
+def test_keys_that_only_look_alike_are_not_found() -> None:
+    same_low_bits = np.array([1 << 40, 1 << 41, 5], np.uint64)
+    assert among(same_low_bits, np.array([1 << 42, 5], np.uint64)).tolist() == [False, False, True]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**62)), min_size=1, max_size=40))
@@ -50,6 +61,12 @@ def test_only_texts_of_one_width_can_be_rows_of_bytes() -> None:
 @given(numbers)
 def test_ids_are_written_as_sixteen_digits_and_never_as_nought(values: list[int]) -> None:
     assert hexadecimal(np.array(values, np.uint64)).to_list() == [f"{max(value, 1):016x}" for value in values]
+
+
+def test_a_hash_does_not_depend_on_how_many_are_made_at_once() -> None:
+    rows = np.arange(70_000, dtype=np.uint64)
+    apart = [combined(rows[at : at + 10_000], rows[at : at + 10_000] % 2 == 0) for at in range(0, 70_000, 10_000)]
+    assert (combined(rows, rows % 2 == 0) == np.concatenate(apart)).all()
 
 
 def test_the_order_of_parts_and_the_seed_count() -> None:

@@ -1,6 +1,7 @@
 """Both ends of a hop: joined whatever the order, the clocks and the losses, and counted once."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -310,6 +311,17 @@ def test_a_connection_is_joined_at_its_end_and_its_bytes_counted_on_one_side() -
     assert processor.results["told"] == 1
 
 
+def test_ends_without_request_id_are_joined_by_their_addresses_at_once() -> None:
+    tcp = {"context.protocol": "tcp", "request.id": None, "response.code": None, "latency.excluded": True,
+           "connection.event": "close", **dict.fromkeys(PARTS)}  # fmt: skip
+    processor = hops()
+    # Both Envoys have been heard of: nothing else is to be waited for.
+    joined([client(), server()], processor=processor)
+    made = [*processor.process(received([client(**tcp), server(**tcp)])), *processor.flush(NOW_NS + SECOND_NS)]
+    found = [row for batch in made if batch.template is Template.HOP for row in batch.rows.iter_rows(named=True)]
+    assert [(hop["hop.reporter"], hop["hop.matched_by"]) for hop in found] == [("both", "addresses")]
+
+
 def test_rows_of_one_key_are_of_one_edge() -> None:
     numbers = count(40_000)
     rows = []
@@ -329,6 +341,16 @@ def test_more_than_may_wait_are_settled_and_counted() -> None:
     out += processor.flush(NOW_NS)
     assert processor.waiting == 1000
     assert len(of(out)) == processor.results["evicted"] == processor.results["destination"] == 1500
+
+
+def test_a_flush_just_after_so_many_were_looked_at_leaves_what_came_since_to_the_next() -> None:
+    processor = hops()
+    one = received([server(**{"request.id": "a crowd's"})])
+    ports = pl.int_range(65_536, dtype=one.rows["downstream.port"].dtype, eager=True).alias("downstream.port")
+    crowd = replace(one, rows=one.rows[[0] * len(ports)].with_columns(ports))
+    out = [*processor.process(crowd), *processor.process(received([client(), server()]))]
+    assert not of([*out, *processor.flush(NOW_NS + SECOND_NS // 5)])
+    assert len(of([*processor.flush(NOW_NS + SECOND_NS)])) == 1
 
 
 def test_memory_stays_flat_under_strangers() -> None:

@@ -311,6 +311,15 @@ def test_traces_wait_for_their_window_and_leave_together() -> None:
     assert len(spans_of([*processor.flush(END_NS)])) == 8
 
 
+def test_kept_traces_are_counted_whether_or_not_anything_could_have_spoken_against_them() -> None:
+    rows = [*bookinfo(), *bookinfo(**{"request.id": "another"})]
+    for sampling in ({}, {"max_traces_per_s": 1000}):
+        processor = Spans(TracesSettings.model_validate({"sampling": sampling}))
+        out = [*processor.process(logentries(*rows)), *processor.flush(END_NS)]
+        assert len(spans_of(out)) == 16
+        assert +processor.results == {"head": 2}
+
+
 def test_with_too_many_waiting_traces_are_judged_before_their_time() -> None:
     processor = Spans(TracesSettings(max_spans=1000))
     out = []

@@ -47,15 +47,18 @@ class Answers:
         """Give the number of each row's answer."""
         return self._register.numbers(reading.kinds)[reading.kind]
 
-    def attempts(self, answers: Slots) -> npt.NDArray[np.int64]:
+    def attempts(self, answers: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Give how many attempts each had; 0 where nobody tells."""
         attempts: npt.NDArray[np.int64] = numbers(self._register.table["request.attempts"]).astype(np.int64)[answers]
         return attempts
 
-    def going_on(self, answers: Slots) -> npt.NDArray[np.bool_]:
+    def going_on(self, answers: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Tell which are reports of connections that go on."""
-        going = self._register.table["connection.event"].is_in(_GOING).fill_null(value=False).to_numpy()
-        return going[answers] if going.any() else np.zeros(len(answers), np.bool_)
+        events = self._register.table["connection.event"]
+        if events.null_count() == len(events):
+            return np.zeros(len(answers), np.bool_)
+        going: npt.NDArray[np.bool_] = events.is_in(_GOING).fill_null(value=False).to_numpy()[answers]
+        return going
 
     def shown(self, answers: pl.Series, names: Collection[str]) -> pl.DataFrame:
         """Give these columns of ANSWER, by row."""

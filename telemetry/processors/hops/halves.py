@@ -77,7 +77,8 @@ def halves(
     named = combined(reading.id, reading.sender, reading.receiver, seed=seed)
     telling = (numbers(rows[name]) for name in ("request.counts", "downstream.port", "response.duration"))
     entry = combined(named, reading.client, reading.start, *telling)
-    known = (reading.id != 0) & (reading.sender != 0) & (reading.receiver != 0)
+    # Connections have no request id at either end: their addresses name them.
+    known = (reading.sender != 0) & (reading.receiver != 0)
     made = {
         "slot": slots, "answer": answers, "client": reading.client, **times_of(rows),
         "key": named if known.all() else np.where(known, named, 0),

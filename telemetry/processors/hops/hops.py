@@ -28,6 +28,8 @@ READS = frozenset({*HALF_READS, *IDENTITY, "context.reporter.kind"})
 
 # Looking costs the more the more waits; with as many new entries as old ones its share stays constant.
 _LOOK_AT = 65_536
+# Each look copies what waits: after one for which so many had come, those few since can wait for the next.
+_LATELY_NS = 500_000_000
 # The pipeline's last flush is by the end of time.
 _NO_CLOCK_SHOWS_NS = 1 << 62
 
@@ -56,6 +58,7 @@ class Hops:
         self._fresh: list[pl.DataFrame] = []
         self._fresh_rows = 0
         self._start_ns = self._latest_ns = started_ns
+        self._looked_ns = 0
         self._template: Batch | None = None
         self.results: Counter[str] = Counter()
 
@@ -89,13 +92,15 @@ class Hops:
             self._fresh_rows >= max(_LOOK_AT, len(self._waiting))
             or self.waiting > self._settings.max_entries + _LOOK_AT
         ):
+            self._looked_ns = now_ns
             yield from self._look(now_ns)
 
     def flush(self, now_ns: int) -> Iterable[Batch]:
-        """Give the hops that are complete, or have waited long enough."""
+        """Give the hops that are complete, or have waited long enough; the next time, if that has just been done."""
         last = now_ns > _NO_CLOCK_SHOWS_NS
         self._latest_ns = self._latest_ns if last else now_ns
-        if self.waiting:
+        lately = 0 <= now_ns - self._looked_ns < _LATELY_NS
+        if self.waiting and not lately:
             yield from self._look(self._latest_ns, all_due=last)
 
     def _take(self, rows: pl.DataFrame, now_ns: int) -> None:

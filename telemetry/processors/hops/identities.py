@@ -32,6 +32,8 @@ _SMALL = 1 << 22
 _SCHEMA = {name: SCHEMAS[Template.HOP][name] for name in IDENTITY}
 
 Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Identities:
@@ -75,25 +77,31 @@ class Identities:
         numbers: Hashes = self._arrays()[name][slots]
         return numbers
 
-    def reports(self, slots: Slots, *, client: bool, now_ns: int) -> npt.NDArray[np.bool_]:
-        """Tell of each slot whether its client's (or server's) Envoy is known to report."""
-        known = np.zeros(len(self._register.table), np.bool_)
-        known[slots] = True
-        distinct = np.flatnonzero(known)
-        whom = self.number("source" if client else "destination", distinct)
-        known[distinct] = (whom != 0) & self._reporters[client].since(whom, now_ns - _KNOWN_FOR_NS)
-        return known[slots]
+    def others_report(self, slots: Ints, client: Bools, now_ns: int) -> Bools:
+        """Tell of ends of hops whether the other one's Envoy is known to report; `client`: which are clients'."""
+        # By slot the server at even places, the client at odd ones.
+        others = 2 * slots + ~client
+        known = np.zeros(2 * len(self._register.table), np.bool_)
+        known[others] = True
+        for side, is_client in (("destination", False), ("source", True)):
+            asked = np.flatnonzero(known[is_client::2])
+            whom = self.number(side, asked)
+            reports = (whom != 0) & self._reporters[is_client].since(whom, now_ns - _KNOWN_FOR_NS)
+            known[2 * asked + is_client] = reports
+        return known[others]
 
     def of_pairs(self, clients: pl.Series, servers: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
         """Give a number for each pair of slots (null where one end is missing), and by number the identity."""
-        key, distinct = _numbered([numbers(end) for end in (clients, servers)], len(self._register.table))
+        key, distinct = _numbered(
+            [numbers(end).astype(np.int64) for end in (clients, servers)], len(self._register.table)
+        )
         ends = zip(("client", "server"), distinct, strict=True)
         both = [self._register.table[pl.Series(slots)].rename(_OF_END[end]) for end, slots in ends]
         return pl.Series(key), both[0].hstack(both[1].get_columns()).select_seq(_BETTER)
 
     def _arrays(self) -> dict[str, Hashes]:
-        new = self._register.table[len(self._numbers) :]
-        if len(new) or not self._as_arrays:
+        if len(self._register.table) > len(self._numbers) or not self._as_arrays:
+            new = self._register.table[len(self._numbers) :]
             self._numbers.extend(new.select(self._number("source"), self._number("destination"), self._service()))
             self._as_arrays = {name: self._numbers[name].to_numpy() for name in _NUMBERS}
         return self._as_arrays
@@ -113,7 +121,7 @@ class Identities:
             self._reporters[chosen].note(whom[whom != 0], now_ns)
 
 
-def _numbered(ends: list[Slots], size: int) -> tuple[Slots, list[Slots]]:
+def _numbered(ends: list[Ints], size: int) -> tuple[Slots, list[Ints]]:
     """Give each distinct pair of slots below `size` a number: that of each row, and both ends by number."""
     compact, slots = zip(*(_compact(end, size) for end in ends), strict=True)
     width = len(slots[1])
@@ -126,7 +134,7 @@ def _numbered(ends: list[Slots], size: int) -> tuple[Slots, list[Slots]]:
     return numbers, [slots[0][used // width], slots[1][used % width]]
 
 
-def _compact(values: npt.NDArray[np.integer], size: int) -> tuple[Slots, npt.NDArray[np.integer]]:
+def _compact(values: Ints, size: int) -> tuple[Slots, Ints]:
     """Give distinct values below `size` consecutive numbers, without sorting: those numbers, and the values."""
     numbers = np.zeros(size, np.uint32)
     numbers[values] = 1

@@ -1,6 +1,6 @@
 """Halves become HOP rows: two joined, or one alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,26 +66,25 @@ class _Joining:
         parts = parts_of_both(_times(ours), _times(theirs))
         described = _described("both", len(ours), matched_by=pairs.matched_by)
         seen = pl.Series("hop.attempts_seen", pairs.attempts.astype(np.uint32))
-        later = _later(ours["context.time"], theirs["context.time"])
-        better = self._better(ours, pairs.server) if self.whole else ()
+        better = [_later(ours["context.time"], theirs["context.time"])]
+        better += self._better(ours, pairs.server) if self.whole else ()
         slots = [ours["slot"].alias("client.slot"), theirs["slot"].alias("server.slot")]
-        made = [*slots, *self._of_server(theirs), *parts, *described, seen]
-        return ours.with_columns_seq(later, *better).drop(_NOT_SHOWN).hstack(made)
+        return _shown(ours, [*slots, *better, *self._of_server(theirs), *parts, *described, seen])
 
     def of_clients(self, alone: Alone) -> pl.DataFrame:
         ours = self._ours(alone.rows)
         described = [*_described("source", len(ours)), _all("hop.attempts_seen", 0, len(ours))]
         slots = [ours["slot"].alias("client.slot"), _all_slots("server.slot", len(ours))]
         missing = pl.Series("missing_destination", alone.missing)
-        return ours.drop(_NOT_SHOWN).hstack([*slots, *described]).with_columns_seq(missing)
+        return _shown(ours, [*slots, *described, missing])
 
     def of_servers(self, alone: Alone) -> pl.DataFrame:
         theirs = self._ours(alone.rows)
         described = [*_described("destination", len(theirs)), _all("hop.attempts_seen", 1, len(theirs))]
         slots = [theirs["slot"].alias("server.slot"), _all_slots("client.slot", len(theirs))]
-        made = [*slots, *self._of_server(theirs), *described, *parts_of_server(_times(theirs))]
+        parts = parts_of_server(_times(theirs))
         missing = pl.Series("missing_source", alone.missing)
-        return theirs.drop(_NOT_SHOWN).hstack(made).with_columns_seq(missing)
+        return _shown(theirs, [*slots, *self._of_server(theirs), *parts, *described, missing])
 
     def _taken(self, names: list[str], rows: Ints) -> pl.DataFrame:
         return self.halves[names][pl.Series(rows.astype(np.uint32))]
@@ -131,6 +130,12 @@ def joined(
     known = {"context.key", *rows.columns, *identity.columns}
     absent = [_all(name, None, len(rows)) for name in _SCHEMA if name not in known]
     return rows.hstack([key.alias("context.key"), *identity[key].get_columns(), *absent])[list(_SCHEMA)]
+
+
+def _shown(halves: pl.DataFrame, made: Iterable[pl.Series]) -> pl.DataFrame:
+    """Give halves with what was made of them; of columns with one name the last."""
+    columns = {column.name: column for column in (*halves, *made)}
+    return pl.DataFrame([column for name, column in columns.items() if name not in _NOT_SHOWN])
 
 
 def _only(alone: Alone, chosen: npt.NDArray[np.bool_]) -> Alone:

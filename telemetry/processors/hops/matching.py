@@ -52,15 +52,15 @@ def match(key: Hashes, rows: Ints, ends: Ends, skew_ns: int) -> Found:
     first.
     """
     order = np.argsort(key)
-    in_order, place = key[order], rows[order]
-    client = ends.client[place]
+    in_order, place = key.take(order), rows.take(order)
+    client = ends.client.take(place)
     same = in_order[1:] == in_order[:-1]
     # Nearly all keys have one of each, and stand beside nobody else.
     alone = same & (client[1:] != client[:-1])
     alone[1:] &= ~same[:-1]
     alone[:-1] &= ~same[1:]
     at = np.flatnonzero(alone)
-    first, second, of_client = place[at], place[at + 1], client[at]
+    first, second, of_client = place.take(at), place.take(at + 1), client.take(at)
     clients, servers = np.where(of_client, first, second), np.where(of_client, second, first)
     crowded = np.zeros(len(key), np.bool_)
     crowded[1:] |= same
@@ -69,10 +69,17 @@ def match(key: Hashes, rows: Ints, ends: Ends, skew_ns: int) -> Found:
     found = _match_crowded(in_order[crowded], place[crowded], ends) if crowded.any() else _NONE
     if len(found.client):
         clients, servers = np.concatenate([clients, found.client]), np.concatenate([servers, found.server])
-    near = (ends.start[servers] - skew_ns <= ends.end[clients]) & (ends.start[clients] - skew_ns <= ends.end[servers])
-    if not near.all():
+    # Mostly all that waits is from within that time.
+    if len(ends.start) and ends.start.max() - skew_ns > ends.end.min():
+        near = _near(ends, clients, servers, skew_ns)
         clients, servers = clients[near], servers[near]
     return Found(clients, servers, found.earlier, found.earlier_of)
+
+
+def _near(ends: Ends, some: Ints, others: Ints, skew_ns: int) -> Bools:
+    near: Bools = ends.start[some] - skew_ns <= ends.end[others]
+    near &= ends.start[others] - skew_ns <= ends.end[some]
+    return near
 
 
 def by_key_and_time(key: Hashes, time: Ints) -> Ints:

@@ -30,13 +30,13 @@ LABELS = {label: pl.col(name).fill_null("unknown") for label, name in _NAMED.ite
 
 # Milliseconds: within a node a packet takes 0.05.
 BOUNDS = np.array([0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000])
-_CONSTANT = [
-    pl.lit("histogram", METRIC_KIND).alias("kind"),
-    pl.lit("ms").alias("unit"),
-    pl.lit(pl.Series([BOUNDS.tolist()], dtype=pl.List(pl.Float64)).first(), pl.List(pl.Float64)).alias("bounds"),
-    pl.lit(None, EXPONENTIAL).alias("exponential"),
-    pl.lit(None, EXEMPLAR).alias("exemplar"),
-]
+_CONSTANT = {
+    "kind": pl.lit("histogram", METRIC_KIND),
+    "unit": pl.lit("ms"),
+    "bounds": pl.lit(pl.Series([BOUNDS.tolist()], dtype=pl.List(pl.Float64)).first(), pl.List(pl.Float64)),
+    "exponential": pl.lit(None, EXPONENTIAL),
+    "exemplar": pl.lit(None, EXEMPLAR),
+}
 _ORDER = list(SCHEMAS[Template.METRIC])
 _NS_PER_MS = 1e6
 _BUCKETS = Bounds(BOUNDS)
@@ -49,12 +49,13 @@ def times_by_edge(hops: pl.DataFrame, seed: int, start_ns: int, end_ns: int) -> 
     if all(hops[part].null_count() == len(hops) for part in METRICS.values()):
         return None
     of_row, first = _edges(hops["context.key"].to_numpy())
-    shown = hops.select_seq(pl.col(_NAMED.values()).gather(first)).select_seq(**LABELS)
-    named = shown.select(labels=pl.struct(pl.all()), series=pl.struct(pl.all()).hash(seed))
-    times = [(name, pl.lit(at_ns).cast(TIMESTAMP)) for name, at_ns in (("start", start_ns), ("time", end_ns))]
+    shown = hops[[*_NAMED.values()]][pl.Series(first)].select_seq(**LABELS)
+    labels = shown.to_struct("labels")
+    named = pl.DataFrame([labels, labels.hash(seed).alias("series")])
     frames = [_points(metric, hops[part], of_row, named) for metric, part in METRICS.items()]
     points = pl.concat(frames, rechunk=False)
-    return points.filter(pl.col("count") > 0).with_columns(_CONSTANT, **dict(times)).select(_ORDER)
+    told = {name: pl.lit(at_ns).cast(TIMESTAMP) for name, at_ns in (("start", start_ns), ("time", end_ns))} | _CONSTANT
+    return points.filter(points["count"] > 0).select_seq(told.get(name, pl.col(name)).alias(name) for name in _ORDER)
 
 
 def _edges(keys: npt.NDArray[np.uint32]) -> tuple[Ints, Ints]:

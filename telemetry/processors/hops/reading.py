@@ -10,6 +10,7 @@ import polars as pl
 
 from telemetry.processors.hops.addresses import READS as ADDRESSES
 from telemetry.processors.hops.addresses import addresses, numbers
+from telemetry.processors.hops.constant import same
 from telemetry.processors.hops.hashes import Hashes, combined, distinct, request_ids, text
 
 __all__ = ["KIND", "READS", "SEED", "Reader", "Reading"]
@@ -108,5 +109,7 @@ class Reader:
             paths = text(rows[METHOD_OF_GRPC], self._seed) * is_grpc.fill_null(value=False).to_numpy()
             hashes = combined(hashes, paths)
         first, kind = distinct(hashes)
-        kinds = rows[[*KIND, METHOD_OF_GRPC]][pl.Series(first.astype(np.uint32))]
-        return kind, kinds.with_columns_seq(_METHOD)
+        place = pl.Series(first)
+        if not is_grpc.any():
+            return kind, rows[[*KIND]][place].hstack([same(None, pl.String, len(place)).alias(METHOD_OF_GRPC)])
+        return kind, rows[[*KIND, METHOD_OF_GRPC]][place].with_columns_seq(_METHOD)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from telemetry.processors.hops.hashes import Hashes
+from telemetry.processors.hops.hashes import Hashes, among
 
 __all__ = ["Retried"]
 
@@ -32,16 +32,14 @@ class Retried:
 
     def take(self, keys: Hashes) -> npt.NDArray[np.bool_]:
         """Tell which of these are such attempts, the first ones of each key; they are expected no more."""
-        if not len(self._keys):
-            return np.zeros(len(keys), np.bool_)
-        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        expected = self._keys[at] == keys
-        order = np.argsort(at[expected], kind="stable")
-        places = at[expected][order]
-        rank = np.arange(len(places)) - np.searchsorted(places, places)
         taken = np.zeros(len(keys), np.bool_)
-        taken[np.flatnonzero(expected)[order]] = rank < self._left[places]
-        self._left -= np.bincount(at[taken], minlength=len(self._left))
+        expected = np.flatnonzero(among(keys, self._keys)) if len(self._keys) else self._left[:0]
+        at = np.searchsorted(self._keys, keys[expected])
+        order = np.argsort(at, kind="stable")
+        places = at[order]
+        rank = np.arange(len(places)) - np.searchsorted(places, places)
+        taken[expected[order]] = rank < self._left[places]
+        self._left -= np.bincount(at[taken[expected]], minlength=len(self._left))
         return taken
 
     def lapse(self, now_ns: int) -> None:

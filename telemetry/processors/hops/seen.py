@@ -36,10 +36,16 @@ class Marks:
     def __init__(self, bits: int = 16) -> None:
         self._mask = np.uint64((1 << bits) - 1)
         self._hashes = np.zeros(1 << bits, np.uint64)
+        self._any = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to remember."""
+        return self._any
 
     def mark(self, hashes: Hashes) -> None:
         """Remember these."""
         self._hashes[hashes & self._mask] = hashes
+        self._any |= bool(len(hashes))
 
     def marked(self, hashes: Hashes) -> Bools:
         """Tell which of these are remembered."""

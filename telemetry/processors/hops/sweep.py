@@ -9,7 +9,7 @@ import polars as pl
 
 from telemetry.processors.hops.addresses import numbers
 from telemetry.processors.hops.answers import Answers
-from telemetry.processors.hops.hashes import Hashes, combined
+from telemetry.processors.hops.hashes import Hashes, among, combined
 from telemetry.processors.hops.identities import Identities
 from telemetry.processors.hops.joining import Alone, Pairs
 from telemetry.processors.hops.matching import Ends, match
@@ -79,18 +79,18 @@ class Sweep:
         )  # fmt: skip
 
     def _read(self) -> None:
-        self._client, self._slots, self._key, self._host, self._id, self._from, self._to = (
-            self.halves[name].to_numpy() for name in ("client", "slot", "key", "host", "id", "from", "to")
+        self._client, self._key, self._host, self._id, self._from, self._to = (
+            self.halves[name].to_numpy() for name in ("client", "key", "host", "id", "from", "to")
         )
+        # Places to look things up are made what numpy counts by once, not each time.
+        self._slots, answers = (self.halves[name].to_numpy().astype(np.int64) for name in ("slot", "answer"))
         start, duration, self._received = (
             numbers(self.halves[name]) for name in ("request.time", "response.duration", "context.time")
         )
-        answers = self.halves["answer"].to_numpy()
         self._partial = self.answers.going_on(answers)
         self._ends = Ends(self._client, start, start + duration, self.answers.attempts(answers))
         self._free = np.ones(len(self.halves), np.bool_)
-        reports = [self.identities.reports(self._slots, client=end, now_ns=self.now_ns) for end in (False, True)]
-        self._known = np.where(self._client, *reports)
+        self._known = self.identities.others_report(self._slots, self._client, self.now_ns)
 
     def _patience(self) -> Ints:
         window, grace = self.settings.window_s, min(self.settings.grace_s, self.settings.window_s)
@@ -120,10 +120,11 @@ class Sweep:
     def _shared(self, clue: Hashes) -> Bools:
         """Tell which halves have a clue that a half of the other side has too: mostly none, which spares the rest."""
         free = self._free & (clue != 0)
-        clients, servers = clue[free & self._client], clue[free & ~self._client]
-        if not len(clients) or not len(servers):
-            return np.zeros(len(clue), np.bool_)
-        shared: Bools = free & np.isin(clue, np.intersect1d(clients, servers))
+        shared = np.zeros(len(clue), np.bool_)
+        clients, servers = np.flatnonzero(free & self._client), np.flatnonzero(free & ~self._client)
+        if len(clients) and len(servers):
+            shared[clients] = among(clue[clients], clue[servers])
+            shared[servers] = among(clue[servers], clue[clients])
         return shared
 
     def _match(self, matched_by: str, rows: Ints, parts: tuple[Hashes, ...] = (), due: Bools | None = None) -> None:

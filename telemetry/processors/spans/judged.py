@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,28 +20,37 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Traces:
-    """Rows sorted out by trace: the hash of each row's, its number, and what its id is made of."""
+    """Which trace each row is of, by hash, and what the trace's id is made of."""
 
     key: Hashes
-    number: Ints
     header: pl.Series
     """The ids that headers give, of the row or of its kin; null where none does."""
     request: pl.Series
 
-    @classmethod
-    def sorted_out(cls, key: Hashes, header: pl.Series, request: pl.Series) -> "Traces":
-        """Give each trace a number."""
-        return cls(key, sorted_out(key)[1], header, request)
+    def __len__(self) -> int:
+        """How many traces there are."""
+        in_order = np.sort(self.key)
+        return int(np.count_nonzero(in_order[1:] != in_order[:-1])) + bool(len(in_order))
 
+    @cached_property
+    def number(self) -> Ints:
+        """Of each row the number of its trace."""
+        return sorted_out(self.key)[1]
+
+    @cached_property
     def ids(self) -> pl.Series:
-        """Give each row's trace id; what has no header's is made."""
+        """Each row's trace id; what has no header's is made."""
         if not self.header.null_count():
             return self.header
-        bare = self.header.is_null().arg_true()
-        made = trace_ids(self.request.gather(bare), self.key[bare.to_numpy()])
-        return self.header.scatter(bare, made) if len(bare) < len(self.header) else made
+        bare = np.flatnonzero(self.header.is_null().to_numpy())
+        made = trace_ids(self.request[pl.Series(bare)], self.key[bare])
+        if len(bare) == len(self.header):
+            return made
+        place = np.arange(len(self.header))
+        place[bare] = len(self.header) + np.arange(len(bare))
+        return pl.concat([self.header, made], rechunk=True)[pl.Series(place)]
 
     def any(self, rows: Bools) -> Bools:
         """Tell of each trace whether one of its rows is marked."""
@@ -82,6 +92,9 @@ class Judge:
 
     def keep(self, outlines: pl.DataFrame, traces: Traces, elapsed_s: float) -> Bools:
         """Tell of each row whether its trace is kept. `elapsed_s`: the time for which the rate is granted."""
+        if self._keeps_all(outlines):
+            self.results["head"] += len(traces)
+            return np.ones(len(outlines), np.bool_)
         by_tail = traces.any(outlines["wanted"].to_numpy() | self._by_tail.marked(traces.key))
         by_head = self._by_head(outlines, traces)
         if self._settings.max_traces_per_s is not None:
@@ -92,10 +105,17 @@ class Judge:
         rows: Bools = kept[traces.number]
         return rows
 
+    def _keeps_all(self, outlines: pl.DataFrame) -> bool:
+        """Whether nothing speaks against any trace, nor a tail rule for one: then none need be told from others."""
+        if self._threshold != ALL or self._settings.max_traces_per_s is not None:
+            return False
+        heeded = self._settings.follow_caller and not outlines["trace.sampled"].all()
+        return not (heeded or self._by_tail or outlines["wanted"].any())
+
     def _by_head(self, outlines: pl.DataFrame, traces: Traces) -> Bools:
         chance = np.ones(len(outlines), np.bool_)
         if self._threshold != ALL:
-            chance = randomness(traces.ids(), outlines["trace.state"]) >= np.uint64(self._threshold)
+            chance = randomness(traces.ids, outlines["trace.state"]) >= np.uint64(self._threshold)
         by_chance = traces.any(chance)
         flags = outlines["trace.sampled"]
         if not self._settings.follow_caller or flags.null_count() == len(flags):
@@ -109,7 +129,7 @@ class Judge:
         if asking.sum() <= granted:
             return np.ones(len(asking), np.bool_)
         chance = np.zeros(len(asking), np.uint64)
-        chance[traces.number] = randomness(traces.ids(), outlines["trace.state"])
+        chance[traces.number] = randomness(traces.ids, outlines["trace.state"])
         order = np.argsort(np.where(asking, chance.astype(np.int64), -1), kind="stable")
         allowed = ~asking
         allowed[order[-granted:]] = True

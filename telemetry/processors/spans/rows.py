@@ -66,17 +66,17 @@ def _messages(entries: pl.DataFrame, failed: pl.Series) -> pl.Series:
         return same(None, pl.String, len(entries)).alias("span.status_message")
     details = entries["response.code_details"]
     # The code says the rest.
-    telling = (failed & (details != _OWN_ANSWER)).fill_null(value=False)
+    telling = failed & (details != _OWN_ANSWER)
     return details.zip_with(telling, same(None, pl.String, len(entries))).alias("span.status_message")
 
 
 def _events(entries: pl.DataFrame, retried: pl.Series) -> pl.Series:
-    again = retried.arg_true()
+    again = np.flatnonzero(retried.to_numpy())
     if not len(again):
         return same(None, _EVENTS, len(entries)).alias("span.events")
-    made = entries[_READ_BY_EVENT][again].select_seq(_RETRY)
+    made = entries[_READ_BY_EVENT][pl.Series(again)].select_seq(_RETRY)
     places = np.zeros(len(entries), np.uint32)
-    places[again.to_numpy()] = np.arange(1, len(again) + 1)
+    places[again] = np.arange(1, len(again) + 1)
     # In one piece: to look for each row's piece would take several times as long.
     none = pl.Series("span.events", [None], _EVENTS)
     return none.append(made.to_series()).rechunk().gather(pl.Series(places))

@@ -130,7 +130,7 @@ class Spans:
         if self._tail is not None:
             return rows
         flags = outlines["trace.sampled"]
-        if sampling.follow_caller and flags.null_count() < len(flags):
+        if sampling.follow_caller and not flags.all():
             rows &= flags.fill_null(value=True).to_numpy()
         if self._threshold != ALL:
             told = flags.is_not_null().to_numpy() & sampling.follow_caller
@@ -155,10 +155,10 @@ class Spans:
         is_due[at:] = among(key[at:], key[:at])
         self._old = [one for one in self._left(outlines, is_due, len(due), fresh) if len(one.outlines)]
         outlines, ids = _only(outlines, is_due), _only(ids, is_due)
-        traces = Traces.sorted_out(key[is_due], ids, outlines["request.id"])
+        traces = Traces(_chosen(key, is_due), ids, outlines["request.id"])
         kept = self._judge.keep(outlines, traces, self._settings.window_s) if len(outlines) else is_due[:0]
         if kept.any():
-            yield from self._made(everything, _only(outlines, kept), traces.key[kept], _only(traces.ids(), kept))
+            yield from self._made(everything, _only(outlines, kept), _chosen(traces.key, kept), _only(traces.ids, kept))
 
     def _left(self, outlines: pl.DataFrame, is_due: Bools, first: int, fresh: list[_Held]) -> Iterator[_Held]:
         waiting = _only(outlines, ~is_due)
@@ -167,10 +167,12 @@ class Spans:
 
     def _made(self, held: list[_Held], outlines: pl.DataFrame, key: Hashes, ids: pl.Series) -> Iterator[Batch]:
         state = pl.coalesce(pl.when(pl.col("trace.state") != "").then("trace.state"), pl.lit(self._state, pl.String))
-        told = identified(outlines, key, self._tracer).with_columns(
-            ids.alias("span.trace_id"),
-            outlines.select(state).to_series().alias("span.trace_state"),
-            outlines["trace.sampled"].fill_null(value=True).alias("span.sampled"),
+        told = identified(outlines, key, self._tracer).hstack(
+            [
+                ids.alias("span.trace_id"),
+                outlines.select_seq(state).to_series().alias("span.trace_state"),
+                outlines["trace.sampled"].fill_null(value=True).alias("span.sampled"),
+            ]
         )
         numbers, starts = np.unique(outlines["frame"].to_numpy(), return_index=True)
         rows, keys = [], 0
@@ -188,10 +190,17 @@ class Spans:
 def _are_requests(entries: pl.DataFrame, reading: Reading) -> Bools:
     counts = entries["request.counts"]
     counted = (counts.fill_null(value=False) if counts.null_count() else counts).to_numpy()
-    speaks = (reading.kinds["context.protocol"] != "tcp").fill_null(value=False)
-    return counted if speaks.all() else counted & speaks.to_numpy()[reading.kind]
+    speaks = reading.kinds["context.protocol"] != "tcp"
+    if speaks.all(ignore_nulls=False):
+        return counted
+    requests: Bools = counted & speaks.fill_null(value=False).to_numpy()[reading.kind]
+    return requests
 
 
 def _only(rows: _Rows, chosen: Bools) -> _Rows:
     """Give the chosen rows; mostly all are, and then nothing is copied."""
     return rows if chosen.all() else rows.filter(pl.Series(chosen))
+
+
+def _chosen(hashes: Hashes, chosen: Bools) -> Hashes:
+    return hashes if chosen.all() else hashes[chosen]
