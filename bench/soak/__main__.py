@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -54,7 +53,7 @@ class Soak:
         told = Told()
         folder = self.folder / "steady"
         folder.mkdir()
-        async with running_world(folder, envoy_binary(), free_port, retention=RETENTION) as world:
+        async with running_world(folder, envoy_binary(), retention=RETENTION) as world:
             campaign = Campaign(world, self.seed, whole=False)
             await campaign.begin()
             with out.open("w", newline="") as file:
@@ -79,11 +78,13 @@ class Soak:
             told.seen, told.schedules, seed = told.seen + seen, told.schedules + 1, seed + 1
             minutes = (self.end_s - time.monotonic()) / 60
             print(f"  schedule {told.schedules} (seed {seed - 1}), {minutes:.0f} minutes left: {seen}", flush=True)
+            for fault in faults:
+                print(f"  FAULT {fault}", flush=True)
         return told
 
     async def _schedule(self, place: Path, seed: int) -> tuple[Seen, list[str]]:
         faults: list[str] = []
-        async with running_world(place, envoy_binary(), free_port) as world:
+        async with running_world(place, envoy_binary()) as world:
             campaign = Campaign(world, seed)
             with _noting(faults):
                 await campaign.begin()
@@ -112,12 +113,6 @@ def _noting(faults: list[str]) -> Iterator[None]:
         yield
     except WRONG as error:
         faults.append(f"it could not go on: {error!r}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def run(soak: Soak, out: Path) -> list[Finding]:

@@ -60,7 +60,11 @@ class HttpPoster:
             # In all: httpx would give each step of an answer that only trickles so long.
             async with asyncio.timeout(self._timeout_s):
                 async with self._client.stream("POST", url, content=content, headers=dict(headers)) as response:
-                    return await self._answer(response)
+                    answer = await self._answer(response)
+                # httpx ties a response to its stream, and that to the response: both would keep the request and its
+                # content until the garbage collector comes round, which for many megabytes is too late.
+                del response.stream
+                return answer
         except TimeoutError:
             raise Retry(f"no answer within {self._timeout_s:g} s") from None
         except (httpx.HTTPError, httpx.StreamError) as error:

@@ -3,7 +3,6 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,9 @@ pytestmark = pytest.mark.real
 ROUNDS = 10
 
 
-async def test_nothing_durable_is_lost_whatever_goes_wrong(
-    tmp_path: Path, envoy_binary: Path, free_port: Callable[[], int]
-) -> None:
+async def test_nothing_durable_is_lost_whatever_goes_wrong(tmp_path: Path, envoy_binary: Path) -> None:
     seed = int(os.environ.get("FAULTS_SEED", secrets.randbelow(10**6)))
-    async with running_world(tmp_path, envoy_binary, free_port) as world:
+    async with running_world(tmp_path, envoy_binary) as world:
         campaign, rounds = Campaign(world, seed), schedule(seed, ROUNDS)
         print(f"FAULTS_SEED={seed}", *rounds, sep="\n")  # pytest shows it when the test fails
         await campaign.run(rounds)

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from telemetry.demo.processes import Process, answers
 from telemetry.demo.waiting import holds_within
 from tests.faults.adapter import install
 from tests.faults.disk import Disk, disk
+from tests.faults.ports import free_port
 from tests.faults.schedule import HANDLERS
 from tests.faults.sink import Certificates, Sink
 
@@ -136,14 +137,12 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(
-    folder: Path, envoy: Path, free_port: Callable[[], int], *, retention: str = "1h"
-) -> AsyncIterator[World]:
+async def running_world(folder: Path, envoy: Path, *, retention: str = "1h") -> AsyncIterator[World]:
     """Start everything but the service."""
     async with AsyncExitStack() as stack:
         als, http, front, back, admin = (free_port() for _ in range(5))
         certificates = Certificates(folder)
-        sinks = {name: await stack.enter_async_context(Sink(certificates)) for name in HANDLERS}
+        sinks = {name: await stack.enter_async_context(Sink(certificates, port=free_port())) for name in HANDLERS}
         limits = httpx.Limits(max_connections=32)
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=20, limits=limits))
         file = folder / "envoy.yaml"
