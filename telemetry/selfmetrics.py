@@ -32,6 +32,7 @@ class SelfMetrics:
         self._totals: dict[Counter, float] = {}
         self._receiver()
         self._envoy_stats()
+        self._processing()
         self._knowledge()
         self._of_hops()
         self._of_edges()
@@ -140,8 +141,8 @@ class SelfMetrics:
             "telemetry_edge_events_dropped_total", "Events beyond 1000 in one interval."
         )
 
-    def _knowledge(self) -> None:
-        """Make those of what is known of the mesh."""
+    def _processing(self) -> None:
+        """Make those of what becomes of entries."""
         self.processor_failures = self._counter(
             "telemetry_processor_failures_total", "Batches and flushes that a processor could not do.", "processor"
         )
@@ -161,6 +162,9 @@ class SelfMetrics:
             "metric",
             "reason",
         )
+
+    def _knowledge(self) -> None:
+        """Make those of what is known of the mesh."""
         self.addresses = self._gauge("telemetry_mesh_addresses", "Addresses whose workload is known.")
         self.catalog_services = self._gauge("telemetry_catalog_services", "Services in the catalog.")
         self.catalog_reloads = self._counter(

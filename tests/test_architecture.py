@@ -11,8 +11,21 @@ HOUSE = ROOT / "telemetry"
 
 # From the ground up. A room may import from lower floors and from itself, never from its own floor or above.
 FLOORS = (
-    {"attributes", "columns", "errors", "exposition", "native", "node", "options", "printable", "selfmetrics", "wire"},
-    {"batch", "boundary", "logs", "operations", "outgoing", "series"},
+    {
+        "attributes",
+        "columns",
+        "descriptors",
+        "errors",
+        "exposition",
+        "native",
+        "node",
+        "options",
+        "printable",
+        "selfmetrics",
+        "wire",
+    },
+    {"boundary", "logs", "operations", "outgoing", "schemas", "series"},
+    {"batch"},
     {"access_log_text", "expressions", "json_lines", "opentelemetry", "plugin", "remote_write", "stream_writer"},
     {"audit", "cloud_entries", "discovery", "kafka_records", "line_protocol"},
     {"adapter_protocol", "kafka_producer"},

@@ -4,14 +4,13 @@ No generated modules: those would be tied to the protobuf that made them, and wo
 own pool, where whoever embeds us may have the same names.
 """
 
-import gzip
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
+
+from telemetry.descriptors import descriptors
 
 __all__ = ["PACKAGE", "SERVICE", "method", "number", "of", "pool"]
 
@@ -19,14 +18,9 @@ PACKAGE = "telemetry.adapter.v1"
 SERVICE = f"{PACKAGE}.Adapter"
 
 
-@cache
 def pool() -> DescriptorPool:
     """Give the descriptors, apart from the process's own."""
-    packed = files("telemetry.adapter_protocol").joinpath("adapter_v1.binpb.gz").read_bytes()
-    made = DescriptorPool()
-    for file in FileDescriptorSet.FromString(gzip.decompress(packed)).file:
-        made.Add(file)
-    return made
+    return descriptors("telemetry.adapter_protocol", "adapter_v1.binpb.gz")
 
 
 @cache

@@ -12,9 +12,12 @@ CONFIG_FAULTS = 2
 
 
 def config_faults(error: ConfigError) -> typer.Exit:
-    """Print every fault, one a line, in the form that editors and CI make links of; give what to raise."""
+    """Print every fault in the form that editors and CI make links of; give what to raise.
+
+    Each begins a line; what it has to show besides (an expression, with a caret under the fault) is indented below.
+    """
     for fault in error.faults:
-        typer.echo(printable(str(fault)), err=True)
+        typer.echo(printable(str(fault), keep_newlines=True).replace("\n", "\n  "), err=True)
     return typer.Exit(CONFIG_FAULTS)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from telemetry.attributes import TIMESTAMP
-from telemetry.batch import EXEMPLAR, EXPONENTIAL, METRIC_KIND, SCHEMAS, Template
+from telemetry.batch import METRIC_KIND, NUMBERS_LACK, SCHEMAS, Template
 from telemetry.completeness.report import Report, WorkloadShare
 
 __all__ = ["METRICS", "frames"]
@@ -20,13 +20,6 @@ METRICS = {
 _RATIO, _EXPECTED, _SEEN, _UNKNOWN = METRICS
 _WHO = ("workload", "workload_namespace", "cluster_id")
 _SCHEMA = SCHEMAS[Template.METRIC]
-_ABSENT: dict[str, pl.DataType | type[pl.DataType]] = {
-    "count": pl.UInt64,
-    "bounds": pl.List(pl.Float64),
-    "buckets": pl.List(pl.UInt64),
-    "exponential": EXPONENTIAL,
-    "exemplar": EXEMPLAR,
-}
 _Row = dict[str, Any]
 
 
@@ -60,7 +53,7 @@ def _who(one: WorkloadShare) -> _Row:
 def _frame(rows: list[_Row], labels: tuple[str, ...], start_ns: int, end_ns: int, seed: int) -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema={**dict.fromkeys(labels, pl.String), "metric": pl.String, "value": pl.Float64})
     return frame.select(
-        *(pl.lit(None, dtype).alias(name) for name, dtype in _ABSENT.items()),
+        *(pl.lit(None, dtype).alias(name) for name, dtype in NUMBERS_LACK.items()),
         "metric",
         "value",
         kind=pl.when(pl.col("metric").str.ends_with("_total")).then(pl.lit("counter")).otherwise(pl.lit("gauge"))

@@ -1,17 +1,14 @@
 """Entries as protobuf, by proto/telemetry/entry/v1/entry.proto."""
 
-import gzip
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import polars as pl
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from telemetry.batch import Batch
+from telemetry.descriptors import descriptors
 from telemetry.kafka_records.avro_schema import NAMES, NAMESPACE
 from telemetry.kafka_records.layout import field_name, flat, layout_of
 from telemetry.kafka_records.pieces import joined
@@ -23,18 +20,10 @@ _ROWS_TAG = b"\x0a"
 
 
 @cache
-def _pool() -> DescriptorPool:
-    packed = files("telemetry.kafka_records").joinpath("entry_v1.binpb.gz").read_bytes()
-    pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(gzip.decompress(packed)).file:
-        pool.Add(file)
-    return pool
-
-
-@cache
 def message_class(name: str) -> type[Message]:
     """Give the class of a message of our schema, such as LogEntry or LogEntryBatch."""
-    return GetMessageClass(_pool().FindMessageTypeByName(f"{NAMESPACE}.{name}"))
+    pool = descriptors("telemetry.kafka_records", "entry_v1.binpb.gz")
+    return GetMessageClass(pool.FindMessageTypeByName(f"{NAMESPACE}.{name}"))
 
 
 def entries(batch: Batch) -> list[bytes]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from telemetry.batch import EXEMPLAR, EXPONENTIAL, METRIC_KIND, SCHEMAS, Batch, Template
+from telemetry.batch import METRIC_KIND, NUMBERS_LACK, SCHEMAS, Batch, Template
 from telemetry.catalog import Capacity
 from telemetry.saturation.headroom import Headroom, Pressure
 from telemetry.saturation.ratio import Capacities, Load, saturation_ratio
@@ -81,7 +81,7 @@ class SaturationGauges:
     def _gauges(self, metric: str, loads: pl.DataFrame, labels: list[str], value: str) -> pl.DataFrame:
         named = loads.with_columns(pl.col(labels).fill_null("unknown"))
         return named.select(
-            *(pl.lit(None, dtype).alias(name) for name, dtype in _ABSENT.items()),
+            *(pl.lit(None, dtype).alias(name) for name, dtype in NUMBERS_LACK.items()),
             metric=pl.lit(metric),
             kind=pl.lit("gauge", METRIC_KIND),
             unit=pl.lit("1"),
@@ -94,13 +94,6 @@ class SaturationGauges:
 
 
 _Bounds = tuple[Capacity | None, Pressure | None]
-_ABSENT: dict[str, pl.DataType | type[pl.DataType]] = {
-    "count": pl.UInt64,
-    "bounds": pl.List(pl.Float64),
-    "buckets": pl.List(pl.UInt64),
-    "exponential": EXPONENTIAL,
-    "exemplar": EXEMPLAR,
-}
 
 
 def _loads(rows: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:

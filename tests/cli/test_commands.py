@@ -49,6 +49,16 @@ def test_validate_lists_every_fault_one_a_line_and_exits_with_2(broken: Path) ->
     ]
 
 
+def test_an_expression_is_shown_with_a_caret_under_its_fault(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.yaml"
+    path.write_text("rules:\n- {name: errors, match: 'response.kode >= 500', handlers: []}\n")
+    lines = run("validate", path).stderr.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith(f"{path}:2:"))
+    assert "there is no attribute response.kode" in lines[at]
+    assert lines[at + 1].strip() == "response.kode >= 500"
+    assert lines[at + 2].index("^") == lines[at + 1].index("response.kode")
+
+
 def test_validate_gives_faults_as_json(broken: Path) -> None:
     result = run("validate", "--json", broken)
     assert result.exit_code == 2

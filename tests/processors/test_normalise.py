@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 from telemetry import native
 from telemetry.batch import SCHEMAS, Batch, Template, fault_of
 from telemetry.columns import split
+from telemetry.config import AccessLogSettings
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.resolve import Resolver
 from telemetry.mesh.workload import Workload
@@ -20,20 +21,11 @@ from telemetry.processors.normalise import Normalise
 from tests.rows import NOW_NS
 from tests.wire import REVIEWS_HOST, address, connection, inbound, message, node, outbound, request
 
+LOGS = AccessLogSettings()
 HEADERS = {
-    "request_headers": [
-        ":method",
-        "content-type",
-        "traceparent",
-        "tracestate",
-        "b3",
-        "x-b3-traceid",
-        "x-b3-spanid",
-        "x-b3-parentspanid",
-        "x-b3-sampled",
-    ],
-    "response_headers": ["grpc-status"],
-    "response_trailers": ["grpc-status"],
+    "request_headers": list(LOGS.request_headers),
+    "response_headers": list(LOGS.response_headers),
+    "response_trailers": list(LOGS.response_trailers),
     "filter_state": ["downstream_peer", "upstream_peer"],
 }
 REVIEWS = node("reviews-v1", "10.0.0.2", app="reviews")

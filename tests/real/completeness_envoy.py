@@ -32,6 +32,7 @@ from telemetry.receivers.coalesce import Coalescer
 from telemetry.receivers.server import Server
 from telemetry.selfmetrics import SelfMetrics
 from tests.real.metrics_envoy import cluster, http, listener
+from tests.real.web_application import answer
 
 Json = dict[str, Any]
 
@@ -103,17 +104,6 @@ class Ports:
     logs: int
     application: int
     stats: int
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while await reader.readuntil(b"\r\n\r\n"):
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
 
 
 class Receiving:
@@ -253,7 +243,7 @@ async def scene(
     """`logs`: whether there are access loggers. `wanted`: more fields of the HTTP one."""
     async with AsyncExitStack() as stack:
         receiving = await stack.enter_async_context(Receiving(free_port()))
-        application = await stack.enter_async_context(await asyncio.start_server(_answer, "127.0.0.1", 0))
+        application = await stack.enter_async_context(await asyncio.start_server(answer, "127.0.0.1", 0))
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
         ports = Ports(
             *(free_port() for _ in range(3)),

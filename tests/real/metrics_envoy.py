@@ -27,6 +27,7 @@ from telemetry.receivers import metrics
 from telemetry.receivers.coalesce import Coalescer
 from telemetry.receivers.server import Server
 from telemetry.selfmetrics import SelfMetrics
+from tests.real.web_application import answer
 
 Json = dict[str, Any]
 
@@ -113,19 +114,6 @@ def bootstrap(ports: Ports, **sink: Any) -> Json:
             ],
         },
     }  # fmt: skip
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A web application: 500 for paths with `fail`, 200 for others."""
-    try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            status = b"500 No" if b"fail" in head.split(b"\r\n")[0] else b"200 OK"
-            writer.write(b"HTTP/1.1 %b\r\ncontent-length: 5\r\n\r\nhello" % status)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
-        writer.close()
 
 
 class Receiving:
@@ -218,7 +206,7 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
         receiving = await stack.enter_async_context(Receiving(settings))
-        application = await stack.enter_async_context(await asyncio.start_server(_answer, "127.0.0.1", 0))
+        application = await stack.enter_async_context(await asyncio.start_server(answer, "127.0.0.1", 0))
         # No connection outlives its request: nothing is open when pages are compared.
         client = await stack.enter_async_context(
             httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_keepalive_connections=0))

@@ -36,9 +36,7 @@ async def drained(*feeds: Feed) -> float | None:
     receiver: Any = Receiver()
     given: Any = feeds
     await Drain(assembly, receiver, given, feeding, Handlers(lambda _: None), durable=False).run(5.0)
-    return assembly.metrics.registry.get_sample_value(
-        "telemetry_receiver_rejected_total", {"reason": "shutdown"}
-    )
+    return assembly.metrics.registry.get_sample_value("telemetry_receiver_rejected_total", {"reason": "shutdown"})
 
 
 async def test_what_a_feed_that_failed_still_had_in_hand_is_counted() -> None:
