@@ -18,7 +18,6 @@ from telemetry.journal.encoding import Encoder, decode
 from telemetry.journal.history import History
 from telemetry.journal.memory import MemoryJournal
 from telemetry.journal.sqlite import SqliteJournal
-from telemetry.processors.normalise import BY_CONTEXT
 from telemetry.selfmetrics import SelfMetrics
 
 GIB = 1 << 30
@@ -31,8 +30,8 @@ def entries(mesh: Mesh, count: int = 8) -> list[Batch]:
     normalise = normaliser({node for one in chunks for node in one.nodes}, lean=False)
     for one in chunks:
         normalise.rows(one.columns, one.nodes, 1)
-    frames = [normalise.rows(one.columns, one.nodes, time.time_ns()) for one in chunks]
-    return [Batch(Template.LOGENTRY, rows, "bench", 1, at, by_context=BY_CONTEXT) for at, rows in enumerate(frames)]
+    made = [normalise.entries(one.columns, one.nodes, time.time_ns()) for one in chunks]
+    return [Batch(Template.LOGENTRY, rows, "bench", 1, at, by_context=known) for at, (rows, known) in enumerate(made)]
 
 
 def rows_of(batches: list[Batch]) -> int:

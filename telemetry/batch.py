@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from telemetry.by_context import ByContext
 from telemetry.schemas import (
     EDGE_REPORTER,
     EXEMPLAR,
@@ -51,8 +52,8 @@ class Batch:
     sequence: int
     kept: pl.Series | None = None
     """Row numbers where rows were left out; None where every row is still there."""
-    by_context: frozenset[str] = frozenset()
-    """Columns known to follow from context.key: where two rows' keys are equal, so are these. Saves finding it out."""
+    by_context: ByContext | None = None
+    """Columns known to follow from context.key, which saves finding it out."""
 
     @property
     def row_numbers(self) -> pl.Series:

@@ -9,7 +9,7 @@ from telemetry.batch import Batch, Template
 from telemetry.boundary import Failures, boundary
 from telemetry.columns import Columns, split
 from telemetry.plugin import Processor
-from telemetry.processors.normalise import BY_CONTEXT, Normalise
+from telemetry.processors.normalise import Normalise
 from telemetry.receivers.coalesce import Chunk
 from telemetry.selfmetrics import SelfMetrics
 
@@ -36,7 +36,7 @@ class Pipeline:
     `fails_closed`, as redaction has, takes its batch with it.
 
     Batch.by_context holds for what a processor changes only where it has `keeps_context`: it writes no column that
-    follows from context.key, or each value of it by itself.
+    follows from context.key, or makes the same of the same value, always.
 
     What nobody wants (`templates`: what the handlers accept) is dropped at the end, uncounted: it was never offered.
     `numbers` gives batches their sequence: who takes another's place goes on with the other's.
@@ -63,6 +63,7 @@ class Pipeline:
         self._epoch = epoch
         self._numbers = count(1) if numbers is None else numbers
         self._failures = Failures()
+        self._origin = object()
 
     def run(self, chunk: Chunk) -> list[Batch]:
         """Give the batches that came of the chunk."""
@@ -70,8 +71,10 @@ class Pipeline:
         if columns is None:
             return []
         with self._metrics.stage("normalise"):
-            rows = self._normalise.rows(columns, chunk.distinct, chunk.received_ns)
-        first = Batch(Template.LOGENTRY, rows, self._receiver, self._epoch, 0, by_context=BY_CONTEXT)
+            rows, known = self._normalise.entries(columns, chunk.distinct, chunk.received_ns)
+        # What processors make of a slot is their own: those of another pipeline make something else of it.
+        known = replace(known, origin=(self._origin, known.origin))
+        first = Batch(Template.LOGENTRY, rows, self._receiver, self._epoch, 0, by_context=known)
         return self._number(self._through([first]))
 
     def flush(self, now_ns: int) -> list[Batch]:
@@ -129,7 +132,7 @@ class Pipeline:
             return [one if _keeps(processor, batch, one) else _unsure(one) for one in processor.process(batch)]
         self._failed(processor, outcome.error, len(batch.rows))
         # What conceals must not be passed by.
-        return () if getattr(processor, "fails_closed", False) else (batch,)
+        return () if getattr(processor, "fails_closed", False) else (_unsure(batch),)
 
     def _failed(self, processor: Processor, error: Exception | None, rows: int) -> None:
         name = type(processor).__name__.lower()
@@ -155,4 +158,4 @@ def _keeps(processor: Processor, batch: Batch, result: Batch) -> bool:
 
 def _unsure(batch: Batch) -> Batch:
     """Give the batch without the promise that came with the one that it was made of."""
-    return replace(batch, by_context=frozenset()) if batch.by_context else batch
+    return replace(batch, by_context=None) if batch.by_context else batch

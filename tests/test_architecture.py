@@ -13,6 +13,7 @@ HOUSE = ROOT / "telemetry"
 FLOORS = (
     {
         "attributes",
+        "by_context",
         "columns",
         "descriptors",
         "errors",
@@ -80,7 +81,7 @@ ONLY = {
         "series",
         "stream_writer",
     },
-    "journal": {"batch", "errors", "plugin", "selfmetrics"},
+    "journal": {"batch", "by_context", "errors", "plugin", "selfmetrics"},
 }
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

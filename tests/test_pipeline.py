@@ -18,8 +18,8 @@ from telemetry.operations.settings import OperationsSettings
 from telemetry.pipeline import END_NS, Pipeline, Wanted
 from telemetry.processors.concealment import Action
 from telemetry.processors.connections import Connections
-from telemetry.processors.contexts import Contexts
-from telemetry.processors.normalise import BY_CONTEXT, Normalise
+from telemetry.processors.contexts import CONTEXT_ATTRIBUTES, Contexts
+from telemetry.processors.normalise import Normalise
 from telemetry.processors.redaction import Redaction
 from telemetry.processors.redaction_config import RedactionConfig
 from telemetry.receivers.coalesce import Chunk
@@ -82,11 +82,14 @@ class Upper(Renaming):
         yield replace(batch, rows=batch.rows.with_columns(pl.col("context.log_name").str.to_uppercase()))
 
 
-def pipeline(metrics: SelfMetrics, *processors) -> Pipeline:
+def normaliser() -> Normalise:
     addresses = Addresses()
-    contexts = Contexts(Resolver(addresses, "Kubernetes"), addresses, seed=1)
+    return Normalise(Contexts(Resolver(addresses, "Kubernetes"), addresses, seed=1), SCHEMAS[Template.LOGENTRY])
+
+
+def pipeline(metrics: SelfMetrics, *processors, normalise: Normalise | None = None) -> Pipeline:
     every = {"templates": [Template.LOGENTRY], "receiver": "me", "epoch": 1}
-    return Pipeline(Normalise(contexts, SCHEMAS[Template.LOGENTRY]), processors, Wanted(), metrics, **every)
+    return Pipeline(normalise or normaliser(), processors, Wanted(), metrics, **every)
 
 
 def chunk() -> Chunk:
@@ -126,14 +129,28 @@ def test_a_flush_that_fails_costs_nobody_elses(first: bool) -> None:
     assert [len(batch.rows) for batch in one.flush(END_NS)] == [1]
 
 
+def columns_by_context(batches: Iterable[Batch]) -> list[frozenset[str]]:
+    return [batch.by_context.columns if batch.by_context else frozenset() for batch in batches]
+
+
+EVERY_ONE, NONE = [frozenset(CONTEXT_ATTRIBUTES)], [frozenset[str]()]
+
+
 def test_what_follows_from_the_key_is_told_as_long_as_it_does() -> None:
-    told = [batch.by_context for batch in pipeline(SelfMetrics(), Upper()).run(chunk())]
-    assert told == [BY_CONTEXT]
-    changed = pipeline(SelfMetrics(), Renaming())
-    assert [batch.by_context for batch in changed.run(chunk())] == [frozenset()]
+    assert columns_by_context(pipeline(SelfMetrics(), Upper()).run(chunk())) == EVERY_ONE
+    assert columns_by_context(pipeline(SelfMetrics(), Renaming()).run(chunk())) == NONE
+    assert columns_by_context(pipeline(SelfMetrics(), Broken()).run(chunk())) == NONE
     late = pipeline(SelfMetrics(), Holding())
     late.run(chunk())
-    assert [batch.by_context for batch in late.flush(END_NS)] == [frozenset()]
+    assert columns_by_context(late.flush(END_NS)) == NONE
+
+
+def test_pipelines_do_not_share_what_slots_mean_even_if_they_normalise_alike() -> None:
+    normalise, came = normaliser(), chunk()
+    one, other = (pipeline(SelfMetrics(), Upper(), normalise=normalise) for _ in range(2))
+    first, second, third = (each.run(came)[0].by_context for each in (one, one, other))
+    assert first.origin == second.origin != third.origin
+    assert first.slots.tolist() == second.slots.tolist()
 
 
 def test_rows_of_one_key_agree_in_what_is_told_to_follow_from_it() -> None:
@@ -145,8 +162,8 @@ def test_rows_of_one_key_agree_in_what_is_told_to_follow_from_it() -> None:
     redaction = Redaction(RedactionConfig(deny={"source.principal": Action.MASK, "source.app": Action.DROP}))
     operations = CatalogOperations(OperationsSettings(), Catalog(None))
     [batch] = pipeline(SelfMetrics(), Connections(started_ns=0), redaction, operations).run(several)
-    assert batch.by_context == BY_CONTEXT
+    assert columns_by_context([batch]) == EVERY_ONE
     keys = batch.rows["context.key"].n_unique()
     assert 1 < keys < len(batch.rows)
-    for name in BY_CONTEXT:
+    for name in CONTEXT_ATTRIBUTES:
         assert batch.rows.select(pl.struct("context.key", name).n_unique()).item() == keys, name

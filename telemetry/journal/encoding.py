@@ -4,18 +4,19 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
-from io import BytesIO
-from typing import Literal
 
 import polars as pl
 
 from telemetry.batch import Batch, Template
+from telemetry.by_context import ByContext
 from telemetry.journal.keyed import AT
 from telemetry.journal.keys import Keys
-from telemetry.journal.layout import Layout, layout_of
+from telemetry.journal.layouts import FEW_ROWS, Layouts
 from telemetry.journal.parts import Parts, take_apart
 from telemetry.journal.restoring import put_together
+from telemetry.journal.streams import frame, packed, packed_texts, plain
 
 __all__ = ["UNREADABLE", "Encoder", "decode"]
 
@@ -23,11 +24,7 @@ UNREADABLE = (pl.exceptions.PolarsError, ValueError, KeyError, TypeError, struct
 """What `decode` raises for bytes that were not encoded by this version."""
 
 _LENGTHS = struct.Struct("<6I")
-# Below this a batch is cheap however it is stored.
-_FEW_ROWS = 256
-# A layout is worked out anew after 1, 3, 7, .. and at last so many batches: what was not equal then may be now.
-_LAYOUT_LASTS = 256
-_MAX_LAYOUTS = 64
+_MAX_SCHEMAS = 64
 
 
 class Encoder:
@@ -41,52 +38,53 @@ class Encoder:
 
     def __init__(self, key: str = "context.key") -> None:
         self._key = key
-        self._layouts: dict[tuple[object, ...], tuple[Layout, int, int]] = {}
+        self._schemas: dict[tuple[tuple[str, pl.DataType], ...], Layouts] = {}
 
     def encode(self, batch: Batch) -> bytes:
         """Give the batch as bytes that `decode` makes an equal batch of."""
-        keys = Keys.of(batch.rows, self._key) if len(batch.rows) >= _FEW_ROWS else None
+        layouts = self._layouts(batch.rows.schema)
+        names = batch.rows.columns
         rows = batch.rows.clone()
         rows.columns = list(map(str, range(rows.width)))
-        schema = tuple(batch.rows.schema.items())
-        known = batch.by_context | {self._key}
-        told = {str(at) for at, (name, _) in enumerate(schema) if name in known}
-        parts = take_apart(rows, keys, self._layout((batch.template, schema), rows, keys), told)
+        keyed = len(rows) >= FEW_ROWS and self._key in names
+        keys = Keys.of(rows, str(names.index(self._key))) if keyed else None
+        known = _by_position(batch.by_context, names) if keys and batch.by_context else None
+        parts = take_apart(rows, keys, layouts.of(rows, keys, known.columns if known else frozenset()), known)
         sections = (
             _head(batch, parts),
-            _schema_stream(schema),
-            _packed(parts.keyed),
-            _packed(parts.packed),
-            _plain(parts.plain),
-            b"" if batch.kept is None else _packed(batch.kept.to_frame()),
+            layouts.schema,
+            packed(parts.keyed),
+            packed(parts.packed),
+            plain(parts.plain),
+            b"" if batch.kept is None else packed(batch.kept.to_frame()),
         )
-        shared = parts.shared.encoded(_packed) if parts.shared else b""
+        shared = parts.shared.encoded(packed_texts) if parts.shared else b""
         return b"".join((_LENGTHS.pack(*map(len, sections)), *sections, shared))
 
-    def _layout(self, kind: tuple[object, ...], rows: pl.DataFrame, keys: Keys | None) -> Layout:
-        if len(rows) < _FEW_ROWS:
-            return Layout.simple(rows)
-        known = (*kind, keys is None)
-        layout, left, lasts = self._layouts.get(known, (None, 0, 0))
-        if layout is None or not left:
-            layout, lasts = layout_of(rows, keys), min(2 * lasts + 1, _LAYOUT_LASTS)
-            left = lasts
-            if len(self._layouts) >= _MAX_LAYOUTS:
-                self._layouts.clear()
-        self._layouts[known] = layout, left - 1, lasts
-        return layout
+    def _layouts(self, schema: pl.Schema) -> Layouts:
+        key = tuple(schema.items())
+        found = self._schemas.get(key)
+        if found is None:
+            if len(self._schemas) >= _MAX_SCHEMAS:
+                self._schemas.clear()
+            found = self._schemas[key] = Layouts(schema)
+        return found
 
 
 def decode(blob: bytes) -> Batch:
     """Give the batch that was encoded. Raises one of UNREADABLE; check a checksum first."""
     raw_head, schema, *streams, shared = _cut(memoryview(blob)[_LENGTHS.size :], _LENGTHS.unpack_from(blob))
     head = json.loads(raw_head)
-    keyed, packed, plain, kept = map(_frame, streams)
+    keyed, packed, plain, kept = map(frame, streams)
     if shared:
         keyed = keyed.hstack(_shared(shared)[keyed.drop_in_place(AT)])
     rows = put_together(head["columns"], keyed, [packed, plain], _schema_of(schema), head["rows"])
     names = head["receiver"], head["epoch"], head["sequence"]
     return Batch(Template(head["template"]), rows, *names, kept=kept.to_series() if kept.width else None)
+
+
+def _by_position(known: ByContext, columns: list[str]) -> ByContext:
+    return replace(known, columns=frozenset(str(at) for at, name in enumerate(columns) if name in known.columns))
 
 
 def _head(batch: Batch, parts: Parts) -> bytes:
@@ -110,39 +108,11 @@ def _cut(content: memoryview, lengths: tuple[int, ...]) -> Iterator[bytes]:
 
 
 @lru_cache(maxsize=2)
-def _shared(stream: bytes) -> pl.DataFrame:
+def _shared(content: bytes) -> pl.DataFrame:
     """Batches that follow each other mostly have the same one."""
-    return _frame(stream)
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    return _stream(frame, "lz4")
-
-
-def _plain(frame: pl.DataFrame) -> bytes:
-    # Where each text begins takes half of what Polars' own views of it take, which only compression makes small.
-    return _stream(frame, "uncompressed", pl.CompatLevel.oldest())
-
-
-def _stream(
-    frame: pl.DataFrame, compression: Literal["uncompressed", "lz4"], compat_level: pl.CompatLevel | None = None
-) -> bytes:
-    if not frame.width:
-        return b""
-    buffer = BytesIO()
-    frame.write_ipc_stream(buffer, compression=compression, compat_level=compat_level)
-    return buffer.getvalue()
-
-
-def _frame(stream: bytes) -> pl.DataFrame:
-    return pl.read_ipc_stream(stream) if stream else pl.DataFrame()
-
-
-@lru_cache(maxsize=64)
-def _schema_stream(items: tuple[tuple[str, pl.DataType], ...]) -> bytes:
-    return zlib.compress(_stream(pl.DataFrame(schema=dict(items)), "uncompressed"))
+    return frame(content)
 
 
 @lru_cache(maxsize=64)
 def _schema_of(deflated: bytes) -> pl.Schema:
-    return _frame(zlib.decompress(deflated)).schema
+    return frame(zlib.decompress(deflated)).schema

@@ -1,98 +1,72 @@
 """What rows of one key share is mostly what they shared in the batch before: encoded once, it is stored with many."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
 import polars as pl
 
+from telemetry.by_context import Slots
 from telemetry.journal.likeness import same
 
-__all__ = ["AT", "KeyTable", "KeyTables", "Numbers"]
+__all__ = ["AT", "KeyTable", "KeyTables"]
 
 AT = "at"
 """The column that has for each key the number of its row in the KeyTable."""
 
-Numbers = np.ndarray[tuple[int], np.dtype[np.integer]]
+_NOBODY = object()
 
 
-@dataclass(slots=True)
 class KeyTable:
-    """A row for each key that there was of late, by the hash of what names it; hashes ascend."""
+    """A row for each key that there was of late, by its slot; slots ascend.
 
-    hashes: Numbers
-    rows: pl.DataFrame
-    _encoded: bytes | None = None
+    `alike`: those of the `twins` (by name: another column's) that are equal in these rows.
+    """
+
+    def __init__(self, slots: Slots, rows: pl.DataFrame, twins: Mapping[str, str]) -> None:
+        self.slots, self.rows = slots, rows
+        self.alike = frozenset(name for name, twin in twins.items() if same(rows[name], rows[twin]))
+        self._encoded: bytes | None = None
 
     def encoded(self, encode: Callable[[pl.DataFrame], bytes]) -> bytes:
-        """Give the rows as bytes; made once."""
+        """Give the rows without what is alike as bytes; made once."""
         if self._encoded is None:
-            self._encoded = encode(self.rows)
+            self._encoded = encode(self.rows.drop(self.alike))
         return self._encoded
 
-    def at(self, hashes: Numbers) -> Numbers:
-        """Give the row of each hash: any where there is none."""
-        return np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+    def at(self, slots: Slots) -> Slots:
+        """Give the row of each slot: any where there is none."""
+        return np.minimum(np.searchsorted(self.slots, slots), len(self.slots) - 1).astype(np.uint32)
 
-    def with_rows(self, hashes: Numbers, rows: pl.DataFrame) -> "KeyTable":
-        """Give a table that has these, too; itself if it has."""
-        new = self.hashes[self.at(hashes)] != hashes
-        if not new.any():
-            return self
-        found, first = np.unique(np.concatenate([self.hashes, hashes[new]]), return_index=True)
-        return KeyTable(found, pl.concat([self.rows, rows.filter(pl.Series(new))])[pl.Series(first)])
-
-    def without(self, columns: Collection[str]) -> "KeyTable":
-        """Give a table that does not have these columns; itself if it never had."""
-        return KeyTable(self.hashes, self.rows.drop(columns)) if columns else self
+    def lacks(self, slots: Slots) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Tell for each slot whether it is not there."""
+        return self.slots[self.at(slots)] != slots if len(self.slots) else np.full(len(slots), True)
 
 
 class KeyTables:
-    """Remembers the table, and which columns change from batch to batch and so are not in it.
-
-    A batch is stored with the whole table: it has at most twice the batch's keys.
-    """
+    """Remembers the table. A batch is stored with the whole of it: it has at most twice the batch's keys."""
 
     def __init__(self) -> None:
-        self._table: KeyTable | None = None
-        self._changing: set[str] = set()
+        self._origin: Hashable = _NOBODY
+        self._table = _sorted(np.empty(0, np.uint32), pl.DataFrame(), {})
 
-    def split(self, rows: pl.DataFrame, naming: Collection[str]) -> tuple[KeyTable | None, pl.DataFrame]:
-        """Give a table, and of these rows (one for each key) what is not in it, with the column AT.
+    def of(
+        self, origin: Hashable, slots: Slots, rows: pl.DataFrame, first: pl.Series, twins: Mapping[str, str]
+    ) -> KeyTable:
+        """Give a table that has these slots. The values of the one at `slots[i]` are those of `rows[first[i]]`.
 
-        `naming`: columns that keys are known by; those of them that are texts are used. Without, there is no table.
+        Only those that are new are looked up. `rows` has the same columns each time.
         """
-        if self._table is not None:  # columns that come and go, too
-            self._changing |= set(rows.columns).symmetric_difference(self._table.rows.columns)
-        steady = rows[[name for name in rows.columns if name not in self._changing]]
-        names = [name for name, dtype in steady.schema.items() if name in naming and dtype == pl.String]
-        if not names:
-            return None, rows
-        hashes = steady[names].hash_rows().to_numpy()
-        table = self._with(hashes, steady)
-        at = table.at(hashes)
-        changed = _changed(table.rows[pl.Series(at)], steady)
-        if changed.intersection(names):  # two keys of one hash
-            self._table = None
-            return None, rows
-        self._changing |= changed
-        self._table = table = table.without(changed)
-        number = pl.Series(AT, at.astype(np.uint16 if len(table.hashes) <= 1 << 16 else np.uint32))
-        return table, pl.DataFrame([number, *(column for column in rows if column.name in self._changing)])
-
-    def _with(self, hashes: Numbers, rows: pl.DataFrame) -> KeyTable:
-        if self._table is not None:
-            table = self._table.without(set(self._table.rows.columns).difference(rows.columns))
-            table = table.with_rows(hashes, rows)
-            if len(table.hashes) <= 2 * len(hashes):
-                return table
-        found, first = np.unique(hashes, return_index=True)
-        return KeyTable(found, rows[pl.Series(first)])
+        known = self._table
+        new = known.lacks(slots) if origin == self._origin else None
+        if new is None or len(known.slots) + int(new.sum()) > 2 * len(slots):
+            self._table = _sorted(slots, rows[first], twins)
+        elif new.any():
+            added = rows[first.filter(pl.Series(new))]
+            self._table = _sorted(np.concatenate([known.slots, slots[new]]), pl.concat([known.rows, added]), twins)
+        self._origin = origin
+        return self._table
 
 
-def _changed(one: pl.DataFrame, other: pl.DataFrame) -> set[str]:
-    nested = [name for name, dtype in one.schema.items() if dtype.is_nested()]
-    flat = [name for name in one.columns if name not in nested]
-    if one[flat].equals(other[flat]):  # by far the faster way to ask
-        return {name for name in nested if not same(one[name], other[name])}
-    return {left.name for left, right in zip(one, other, strict=True) if not same(left, right)}
+def _sorted(slots: Slots, rows: pl.DataFrame, twins: Mapping[str, str]) -> KeyTable:
+    order = np.argsort(slots)
+    return KeyTable(slots[order], rows[pl.Series(order.astype(np.uint32))], twins)

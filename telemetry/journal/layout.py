@@ -8,10 +8,12 @@ import polars as pl
 
 from telemetry.journal.keyed import KeyTables
 from telemetry.journal.keys import Keys
-from telemetry.journal.likeness import comparable, same
+from telemetry.journal.likeness import comparable, is_one, same
+from telemetry.journal.spans import can_span, spans
+from telemetry.journal.streams import worth_packing
 from telemetry.journal.texts import Words, beginnings, is_few
 
-__all__ = ["CODES", "Kind", "Layout", "can_span", "layout_of", "spans"]
+__all__ = ["CODES", "Kind", "Layout", "layout_of"]
 
 CODES = "codes"
 """The column that has for each row the number of its key's row."""
@@ -25,6 +27,8 @@ class Kind(StrEnum):
     """Nothing: all null."""
     KEYED = "keyed"
     """A row for each key: rows with equal keys have equal values."""
+    ONE = "one"
+    """Its one value, which every row has."""
     SAME = "same"
     """Another column's name: the two are equal."""
     SPAN = "span"
@@ -39,6 +43,7 @@ class Kind(StrEnum):
     """The column as it is: compressing it would cost more than the bytes that it saves."""
 
 
+_KNOWN = (Kind.NULL, Kind.ONE)
 _WHOLE = (Kind.PACKED, Kind.PLAIN)
 
 
@@ -49,6 +54,8 @@ class Layout:
     kinds: tuple[Kind, ...]
     twins: tuple[int, ...]
     """For SAME: the position of the column that it equals; for PREFIX: of the one that it begins."""
+    plain: frozenset[str] = frozenset()
+    """Columns whose values are stored as they are: to compress them would cost more than the bytes that it saves."""
     words: Words = field(default_factory=Words, compare=False)
     """What its FEW columns have had so far."""
     tables: KeyTables = field(default_factory=KeyTables, compare=False)
@@ -58,6 +65,12 @@ class Layout:
         """Give the columns of a kind, by position."""
         return [str(at) for at, one in enumerate(self.kinds) if one is kind]
 
+    @property
+    def same(self) -> dict[str, str]:
+        """Give the SAME columns, each with the one that it equals, by position."""
+        pairs = zip(self.kinds, self.twins, strict=True)
+        return {str(at): str(twin) for at, (kind, twin) in enumerate(pairs) if kind is Kind.SAME}
+
     @classmethod
     def simple(cls, rows: pl.DataFrame) -> "Layout":
         """Give the layout of a small frame: nothing is worth looking for but columns without values."""
@@ -65,15 +78,18 @@ class Layout:
         return cls(tuple(Kind.NULL if null else Kind.PACKED for null in nulls), tuple(range(len(nulls))))
 
 
-def layout_of(rows: pl.DataFrame, keys: Keys | None) -> Layout:
-    """Work out the layout that fits these rows, and will most likely fit the next of this schema."""
-    names = [column.name for column in rows if comparable(column.dtype)]
-    keyed = keys.decided(rows, rows.select(names)[keys.first]) if keys else set()
+def layout_of(rows: pl.DataFrame, keys: Keys | None, told: Collection[str] = ()) -> Layout:
+    """Work out the layout that fits these rows, and will most likely fit the next of this schema.
+
+    `told`: columns that are known to follow from the keys.
+    """
+    asked = [column.name for column in rows if _may_be_keyed(column.dtype) and column.name not in told]
+    keyed = keys.decided(rows, keys.first_rows(rows, asked)).union(told, {keys.name}) if keys else set()
     kinds: list[Kind] = []
     twins: list[int] = []
     for at, column in enumerate(rows):
-        kind = _kind(column, keyed)
-        if kind is not Kind.NULL and (twin := _twin(rows, kinds, column)) is not None:
+        kind = _kind(column, keyed, told)
+        if kind not in _KNOWN and (twin := _twin(rows, kinds, column, told)) is not None:
             kind = Kind.SAME
         elif kind in _WHOLE and (twin := _longer(rows, kinds, column)) is not None:
             kind = Kind.PREFIX
@@ -81,46 +97,19 @@ def layout_of(rows: pl.DataFrame, keys: Keys | None) -> Layout:
             twin = at
         kinds.append(kind)
         twins.append(twin)
-    return Layout(tuple(kinds), tuple(twins))
+    return Layout(tuple(kinds), tuple(twins), _plain(rows, kinds))
 
 
-def spans(rows: pl.DataFrame, names: Collection[str]) -> dict[str, tuple[int, pl.Series]]:
-    """Give for each of these columns the least of its integers, and what they are above it as UInt8, 16 or 32.
-
-    Nulls stay null. Columns that this won't do for are left out.
-    """
-    # All at once: asked of a column alone, it costs ten times as much.
-    numbers = rows.select(pl.col(*names).to_physical()) if names else rows.select()
-    found = {column.name: _span(column) for column in numbers}
-    return {name: span for name, span in found.items() if span}
+def _may_be_keyed(dtype: pl.DataType) -> bool:
+    """Whether to look at what the keys' rows have costs less than to store a small integer for each row."""
+    return comparable(dtype) and not can_span(dtype)
 
 
-def _span(numbers: pl.Series) -> tuple[int, pl.Series] | None:
-    if numbers.null_count():
-        low, high = numbers.min(), numbers.max()
-        if not isinstance(low, int) or not isinstance(high, int) or high - low >= 1 << 32:
-            return None
-        return low, (numbers - low if low else numbers).cast(_narrowest(high - low))
-    values = numbers.to_numpy()  # for most columns, at a fraction of what Polars' expressions cost
-    low, high = int(values.min()), int(values.max())
-    if high - low >= 1 << 32:
-        return None
-    above = values - values.dtype.type(low) if low else values
-    return low, pl.Series(numbers.name, above.astype(_narrowest(high - low).__name__.lower()))
-
-
-def can_span(dtype: pl.DataType) -> bool:
-    """Whether a column of this dtype is integers at heart."""
-    return dtype.is_integer() or dtype.is_temporal()
-
-
-def _narrowest(reach: int) -> type[pl.DataType]:
-    return pl.UInt8 if reach < 1 << 8 else pl.UInt16 if reach < 1 << 16 else pl.UInt32
-
-
-def _kind(column: pl.Series, keyed: Collection[str]) -> Kind:
+def _kind(column: pl.Series, keyed: Collection[str], told: Collection[str]) -> Kind:
     if column.null_count() == len(column):
         return Kind.NULL
+    if column.name not in told and is_one(column):
+        return Kind.ONE
     if column.name in keyed:
         return Kind.KEYED
     if can_span(column.dtype):
@@ -130,12 +119,21 @@ def _kind(column: pl.Series, keyed: Collection[str]) -> Kind:
     return Kind.PLAIN if _distinct(column) else Kind.PACKED
 
 
-def _twin(rows: pl.DataFrame, kinds: list[Kind], column: pl.Series) -> int | None:
+def _plain(rows: pl.DataFrame, kinds: list[Kind]) -> frozenset[str]:
+    names = [column.name for column, kind in zip(rows, kinds, strict=True) if kind is Kind.SPAN]
+    above = {name: values for name, (_, values) in spans(rows, names).items()}
+    wide = {name for name in names if (values := above.get(name)) is not None and not worth_packing(values)}
+    return frozenset(wide.union(column.name for column, kind in zip(rows, kinds, strict=True) if kind is Kind.PLAIN))
+
+
+def _twin(rows: pl.DataFrame, kinds: list[Kind], column: pl.Series, told: Collection[str]) -> int | None:
     if not comparable(column.dtype):
         return None
     for at, kind in enumerate(kinds):
         other = rows.to_series(at)
-        if kind in (Kind.NULL, Kind.SAME) or other.dtype != column.dtype:
+        if (other.name in told) != (column.name in told):  # those are compared key by key, others row by row
+            continue
+        if kind in (Kind.NULL, Kind.ONE, Kind.SAME) or other.dtype != column.dtype:
             continue
         if same(other[:_SAMPLE], column[:_SAMPLE]) and same(other, column):
             return at

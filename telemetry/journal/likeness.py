@@ -3,7 +3,10 @@
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-__all__ = ["comparable", "same"]
+__all__ = ["comparable", "is_one", "same"]
+
+
+_SHORT = 256
 
 
 def comparable(dtype: pl.DataType | DataTypeClass) -> bool:
@@ -23,6 +26,15 @@ def same(one: pl.Series, other: pl.Series) -> bool:
         fields = zip(one.struct.unnest(), other.struct.unnest(), strict=True)
         return _same_nulls(one, other) and all(same(left, right) for left, right in fields)
     return one.equals(other)
+
+
+def is_one(column: pl.Series) -> bool:
+    """Whether every row has the same flag, or the same short text."""
+    if column.dtype == pl.Boolean:
+        return not column.null_count() and bool(column.all() or not column.any())
+    if column.dtype != pl.String or column.null_count() or not len(column) or len(column[0]) > _SHORT:
+        return False
+    return bool((column == column[:1]).all())
 
 
 def _same_nulls(one: pl.Series, other: pl.Series) -> bool:

@@ -1,15 +1,17 @@
 """A frame taken apart by its layout."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from telemetry.journal.keyed import KeyTable
+from telemetry.by_context import ByContext
+from telemetry.journal.keyed import AT, KeyTable
 from telemetry.journal.keys import Keys
-from telemetry.journal.layout import CODES, Kind, Layout, spans
-from telemetry.journal.likeness import same
+from telemetry.journal.layout import CODES, Kind, Layout
+from telemetry.journal.likeness import is_one, same
+from telemetry.journal.spans import spans
 from telemetry.journal.texts import beginnings
 
 __all__ = ["Parts", "take_apart"]
@@ -21,7 +23,7 @@ class Parts:
 
     columns: list[Any]
     """What became of each: a kind, or a kind and its argument (SAME, PREFIX: the other's position, SPAN: the least,
-    FEW: the texts)."""
+    ONE: the value, FEW: the texts)."""
     keyed: pl.DataFrame
     """A row for each key; the column `codes` of `packed` tells which row belongs to which."""
     shared: KeyTable | None
@@ -32,12 +34,12 @@ class Parts:
     """What is not."""
 
 
-def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout, told: Collection[str] = ()) -> Parts:
+def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout, known: ByContext | None = None) -> Parts:
     """Take a frame (columns named by position) apart. What the layout does not fit is packed.
 
-    `told`: columns that are known to follow from the keys, which nobody has to look at again.
+    `known`: what need not be looked at, and what its keys are called.
     """
-    fits = _Fits(rows, keys, layout, told if keys else ())
+    fits = _Fits(rows, keys, layout, known if keys else None)
     columns: list[Any] = []
     packed: list[pl.Series] = []
     plain: list[pl.Series] = []
@@ -45,8 +47,7 @@ def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout, told: Coll
         how, values = fits.stored(kind, twin, column)
         columns.append(how)
         if values is not None:
-            # One byte each mostly repeats; four hardly do.
-            (plain if kind is Kind.PLAIN or values.dtype == pl.UInt32 else packed).append(values)
+            (plain if column.name in layout.plain else packed).append(values)
     if keys:
         packed.append(keys.codes.alias(CODES))
     return Parts(columns, fits.keyed, fits.shared, pl.DataFrame(packed), pl.DataFrame(plain))
@@ -55,42 +56,56 @@ def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout, told: Coll
 class _Fits:
     """For which columns the layout holds in these rows, too."""
 
-    def __init__(self, rows: pl.DataFrame, keys: Keys | None, layout: Layout, told: Collection[str]) -> None:
-        wanted = layout.names(Kind.KEYED)
-        self.keyed, self.shared = pl.DataFrame(), None
-        self._keyed: set[str] = set()
-        self._rows, self._first, self._words = rows, pl.DataFrame(), layout.words
-        self._told = frozenset(told)
+    def __init__(self, rows: pl.DataFrame, keys: Keys | None, layout: Layout, known: ByContext | None) -> None:
+        self.keyed = pl.DataFrame()
+        self.shared: KeyTable | None = None
+        self._follows: set[str] = set()
+        self._rows, self._words = rows, layout.words
         if keys:
-            self._first = rows[list({*wanted, *told})][keys.first]
-            self._keyed = keys.decided(rows, self._first[list(set(wanted).difference(told))]).union(told)
-            kept = self._first[[name for name in wanted if name in self._keyed]]
-            self.shared, self.keyed = layout.tables.split(kept, told)
+            told = known.columns if known else ()
+            self._keep(keys, [name for name in layout.names(Kind.KEYED) if name not in told])
+            if known:
+                self._share(keys, known, layout)
         self._spans = spans(rows, layout.names(Kind.SPAN))
+
+    def _keep(self, keys: Keys, asked: list[str]) -> None:
+        first = keys.first_rows(self._rows, asked)
+        self._follows = keys.decided(self._rows, first)
+        self.keyed = first.select(name for name in asked if name in self._follows)
+
+    def _share(self, keys: Keys, known: ByContext, layout: Layout) -> None:
+        twins = {name: twin for name, twin in layout.same.items() if name in known.columns}
+        names = [*(name for name in layout.names(Kind.KEYED) if name in known.columns), *twins]
+        if not names:
+            return
+        slots = known.slots[keys.present]
+        self.shared = table = layout.tables.of(known.origin, slots, self._rows[names], keys.first, twins)
+        at = table.at(slots).astype(np.uint16 if len(table.slots) <= 1 << 16 else np.uint32)
+        self.keyed = self.keyed.hstack([pl.Series(AT, at)])
+        self._follows.update(names)
 
     def stored(self, kind: Kind, twin: int, column: pl.Series) -> tuple[Any, pl.Series | None]:
         """Say what becomes of the column, and give what is stored for each row, if anything is."""
-        follows = (
-            (kind is Kind.SAME and self._same(str(twin), column.name))
-            or (kind is Kind.KEYED and column.name in self._keyed)
-            or (kind is Kind.NULL and column.null_count() == len(column))
-        )
-        if follows:
-            return ([kind, twin] if kind is Kind.SAME else kind), None
+        if column.name in self._follows:
+            alike = self.shared and column.name in self.shared.alike
+            return ([kind, twin] if alike else Kind.KEYED), None
+        if kind is Kind.NULL and column.null_count() == len(column):
+            return kind, None
+        if kind is Kind.SAME and same(self._rows[str(twin)], column):
+            return [kind, twin], None
+        if kind is Kind.ONE and is_one(column):
+            return [kind, column[0]], None
         if found := self._shortened(kind, twin, column):
-            return [kind, found[0]], found[1]
+            return found
         return kind if kind is Kind.PLAIN else Kind.PACKED, column
 
-    def _shortened(self, kind: Kind, twin: int, column: pl.Series) -> tuple[Any, pl.Series] | None:
+    def _shortened(self, kind: Kind, twin: int, column: pl.Series) -> tuple[Any, pl.Series | None] | None:
         """Give what the values were taken from, and what is left of them."""
-        if kind is Kind.SPAN:
-            return self._spans.get(column.name)
-        if kind is Kind.FEW:
-            return self._words.numbers(column)
-        lengths = beginnings(column, self._rows.to_series(twin)) if kind is Kind.PREFIX else None
-        return None if lengths is None else (twin, lengths)
-
-    def _same(self, one: str, other: str) -> bool:
-        """Whether two columns are equal: where both follow from the keys, one row for each key tells."""
-        frame = self._first if {one, other} <= self._told else self._rows
-        return same(frame[one], frame[other])
+        if kind is Kind.SPAN and (span := self._spans.get(column.name)):
+            least, above = span
+            return [Kind.ONE if above is None else kind, least], above
+        if kind is Kind.FEW and (numbers := self._words.numbers(column)):
+            return [kind, numbers[0]], numbers[1]
+        if kind is Kind.PREFIX and (lengths := beginnings(column, self._rows.to_series(twin))) is not None:
+            return [kind, twin], lengths
+        return None

@@ -26,6 +26,7 @@ def put_together(
     }
     least = {name: how[1] for name, how in hows.items() if how[0] == Kind.SPAN}
     sources = [_nulls({name: dtypes[name] for name, how in hows.items() if how[0] == Kind.NULL}, height)]
+    sources += [_ones({name: how[1] for name, how in hows.items() if how[0] == Kind.ONE}, dtypes, height)]
     sources += [_lifted(frame, least, dtypes) for frame in streams if frame.width]
     found = {column.name: column for frame in sources for column in frame}
     if keyed.width:
@@ -49,6 +50,14 @@ def _nulls(dtypes: Mapping[str, pl.DataType], height: int) -> pl.DataFrame:
         if dtype not in made:
             made[dtype] = pl.Series([None], dtype=dtype).new_from_index(0, height)
     return pl.DataFrame([made[dtype].alias(name) for name, dtype in dtypes.items()])
+
+
+def _ones(values: Mapping[str, Any], dtypes: Mapping[str, pl.DataType], height: int) -> pl.DataFrame:
+    """Give columns of one value each."""
+    return pl.DataFrame([
+        pl.Series(name, [value], _physical(dtypes[name])).cast(dtypes[name]).new_from_index(0, height)
+        for name, value in values.items()
+    ])  # fmt: skip
 
 
 def _lifted(frame: pl.DataFrame, least: Mapping[str, int], dtypes: Mapping[str, pl.DataType]) -> pl.DataFrame:

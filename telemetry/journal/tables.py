@@ -30,9 +30,9 @@ __all__ = [
     "stored",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a version that knows only the one before can't read what this one writes: a new Template, too."""
-READABLE = frozenset({1, FORMAT})
+READABLE = frozenset({1, 2, FORMAT})
 """Formats that this version reads, and goes on with as its own."""
 # "MTJ1": tells a journal from another program's database.
 APPLICATION = 0x4D544A31
@@ -51,7 +51,7 @@ CREATE TABLE cursors (name TEXT, template TEXT, done INTEGER NOT NULL, PRIMARY K
 CREATE TABLE ends (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 INSERT INTO ends VALUES (1, 0);
 PRAGMA application_id=1297369649;
-PRAGMA user_version=2;
+PRAGMA user_version=3;
 COMMIT;
 """
 PRAGMAS = """

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from telemetry.attributes import by_name
+from telemetry.by_context import ByContext
 from telemetry.columns import Columns
 from telemetry.mesh import spiffe
 from telemetry.mesh.addresses import Addresses
@@ -82,6 +83,7 @@ class Contexts:
         self._slots: dict[int, int] = {}
         self._words: dict[int, int] = {}
         self._table = pl.DataFrame(schema=_SCHEMA)
+        self._origin = object()
         self.resolved_total = 0
         self.cleared_total = 0
 
@@ -94,9 +96,10 @@ class Contexts:
         nodes: Sequence[Node],
         protocol: pl.Series,
         wanted: Sequence[str] = CONTEXT_ATTRIBUTES,
-    ) -> pl.DataFrame:
+    ) -> tuple[pl.DataFrame, ByContext]:
         """Columns: context.key UInt32 and those wanted of CONTEXT_ATTRIBUTES, a row for each row of `columns`.
 
+        With it, that those wanted follow from the key; what stands in a slot stays until the memory is cleared.
         `protocol`: UInt8 index into PROTOCOLS; `nodes`: what column `node` counts through.
         """
         if len(self._slots) > self._limit or self._generation() != self._known_generation:
@@ -111,9 +114,11 @@ class Contexts:
             of_word[word_of_row] = np.arange(len(word_of_row))
             self._read([known[at] for at in unseen], rows.at(of_word[unseen]))
         slots = np.fromiter(map(self._words.__getitem__, known), np.uint32, len(known))
-        key = np.unique(slots, return_inverse=True)[1].astype(np.uint32)[word_of_row]
+        slot_of_key, key_of_word = np.unique(slots, return_inverse=True)
+        key = key_of_word.astype(np.uint32)[word_of_row]
         made = self._table[list(wanted)][pl.Series(slots[word_of_row])]
-        return made.insert_column(0, pl.Series("context.key", key))
+        known = ByContext(frozenset(wanted), self._origin, slot_of_key)
+        return made.insert_column(0, pl.Series("context.key", key)), known
 
     def _read(self, words: list[int], rows: Rows) -> None:
         """Find the kinds of rows with new words, and learn those that are new."""
@@ -138,6 +143,7 @@ class Contexts:
         self._slots.clear()
         self._words.clear()
         self._table = pl.DataFrame(schema=_SCHEMA)
+        self._origin = object()
         self.cleared_total += 1
 
 

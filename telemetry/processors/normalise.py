@@ -6,6 +6,7 @@ import polars as pl
 
 from telemetry.attributes import TIMESTAMP, by_name
 from telemetry.batch import SCHEMAS, Template
+from telemetry.by_context import ByContext
 from telemetry.columns import Columns
 from telemetry.node import Node
 from telemetry.processors import outcome, times
@@ -15,15 +16,13 @@ from telemetry.processors.flags import flags_text, tells_flags, with_inferred
 from telemetry.processors.outcome import Override
 from telemetry.processors.trace_context import trace_context
 
-__all__ = ["BY_CONTEXT", "Normalise"]
+__all__ = ["Normalise"]
 
 _ORDER = list(SCHEMAS[Template.LOGENTRY])
-# Of one kind or one batch: rows with equal context.key agree in them (Batch.by_context).
-BY_CONTEXT = frozenset({*CONTEXT_ATTRIBUTES, "context.time"})
 
 
 class Normalise:
-    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order; BY_CONTEXT holds for it.
+    """Makes the LOGENTRY frame of decoded entries: every one of them, in their order.
 
     `wanted`: the attributes that someone will look at. Others may be left null, which saves making them.
     `overrides`: what the operator has decided about outcomes.
@@ -53,9 +52,13 @@ class Normalise:
 
     def rows(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> pl.DataFrame:
         """Columns: SCHEMAS[LOGENTRY]. `nodes`: what column `node` counts through; `received_ns`: our clock."""
+        return self.entries(columns, nodes, received_ns)[0]
+
+    def entries(self, columns: Columns, nodes: Sequence[Node], received_ns: int) -> tuple[pl.DataFrame, ByContext]:
+        """Give the `rows`, and what of them follows from context.key."""
         rows = _with_optional(_with_all_flags(columns))
         protocol = rows.select(protocol_code()).to_series()
-        context = self._contexts.attributes(columns, nodes, protocol, self._context)
+        context, known = self._contexts.attributes(columns, nodes, protocol, self._context)
         # Codes give way to their values.
         plain = rows[[name for name in rows.columns if name not in columns.dictionaries]]
         shown = plain.hstack([
@@ -71,7 +74,7 @@ class Normalise:
         # Verdicts may ask for the times.
         if self._judged:
             shown = shown.hstack(outcome.verdicts(shown, self._overrides))
-        return shown[_ORDER]
+        return shown[_ORDER], known
 
     def _entries_own(self, rows: pl.DataFrame) -> Iterator[pl.Expr]:
         """Give the entry's own attributes; of nothing but nulls, nothing else is made."""

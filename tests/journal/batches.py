@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
 from telemetry.batch import SCHEMAS, Batch, Template
+from telemetry.by_context import ByContext
 
 TEXTS = st.one_of(
     st.none(), st.text(max_size=8), st.sampled_from(["", "x" * 13, "\x00", "🦊" * 5, "a'b\"c\n", "y" * 100_000])
@@ -55,11 +57,12 @@ def batches(draw: st.DrawFn) -> Batch:
     }
     rows = pl.DataFrame(list(columns.values()), schema=list(columns))
     rows = rows.select(pl.all().gather(pl.Series(draw(st.sampled_from([range(height), at(height, 700)])))))
-    known = frozenset[str]()
+    known = None
     if "context.key" in schema and draw(st.booleans()):
         key = pl.Series("context.key", [index % height for index in range(len(rows))], dtype=pl.UInt32)
         rows = rows.with_columns(key)
-        known = draw(st.sampled_from([known, frozenset(schema), frozenset(filled)]))
+        names = draw(st.sampled_from([frozenset(schema), frozenset(filled)])) - {"context.key"}
+        known = draw(st.sampled_from([None, ByContext(names, object(), np.arange(height, dtype=np.uint32)[::-1])]))
     named = draw(st.text(max_size=5)), draw(st.integers(0, 2**63)), draw(st.integers(0, 2**40))
     batch = Batch(template, rows, *named, by_context=known)
     return batch.slice(1, len(rows) - 1) if draw(st.booleans()) else batch

@@ -1,13 +1,16 @@
 """What is encoded comes back equal, whatever is in it; and far smaller, where rows repeat one another."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telemetry.batch import SCHEMAS, Batch, Template
+from telemetry.by_context import ByContext
 from telemetry.journal.encoding import Encoder, decode
 from tests.journal.batches import assert_equal, batches
 from tests.rows import logentries, metrics
@@ -45,31 +48,59 @@ def test_rows_of_one_key_are_stored_once():
     assert_equal(decode(ENCODER.encode(batch)), batch)
 
 
-NAMED = frozenset({"source.app", "source.workload.name", "destination.app"})
+NAMED = frozenset({"source.app", "source.workload.name", "source.labels", "destination.app"})
+
+
+def told(batch: Batch, slots: Sequence[int], origin: object = "here") -> Batch:
+    return replace(batch, by_context=ByContext(NAMED, origin, np.array(slots, np.uint32)))
 
 
 def test_what_is_told_to_follow_from_the_key_comes_back_and_is_as_small():
     batch, encoder = keyed(10_000, 50), Encoder()
-    told = replace(batch, by_context=NAMED)
-    assert len(encoder.encode(told)) < 1.1 * len(Encoder().encode(batch))
-    assert_equal(decode(encoder.encode(told)), batch)
+    one = told(batch, range(50))
+    assert len(encoder.encode(one)) < 1.1 * len(Encoder().encode(batch))
+    assert_equal(decode(encoder.encode(one)), batch)
 
 
 def test_what_keys_share_is_that_of_the_batch_however_it_changes_from_one_to_the_next():
-    encoder, first = Encoder(), keyed(1000, 10)
-    changes = {
-        "as it was": first.rows,
-        "other numbers for the same names": first.rows.with_columns(pl.col("context.key") + 7),
-        "fewer names": first.rows.filter(pl.col("context.key") < 6),
-        "other names": keyed(1000, 90).rows,
-        "a column that is not a name": first.rows.with_columns(pl.lit("v2").alias("source.canonical.service")),
-        "all of one name": first.rows.with_columns(pl.lit("one").alias(name) for name in NAMED),
-        "a name without a value": first.rows.with_columns(pl.lit(None, pl.String).alias("source.app")),
-        "as it was once more": first.rows,
-    }
-    for rows in [*changes.values()] * 3:
-        batch = Batch(Template.LOGENTRY, rows, "r", 1, 1, by_context=NAMED)
+    encoder, first, others = Encoder(), keyed(1000, 10), keyed(1000, 90)
+    shifted = replace(first, rows=first.rows.with_columns(pl.col("context.key") + 7))
+    reversed_ = replace(first, rows=first.rows.with_columns(9 - pl.col("context.key")))
+    apart = keyed(1000, 4)  # in two columns that were equal so far
+    apart = replace(apart, rows=apart.rows.with_columns(pl.col("source.app").str.to_uppercase()))
+    changes = [
+        told(first, range(10)),
+        told(shifted, [0] * 7 + list(range(10))),
+        told(reversed_, range(9, -1, -1)),
+        told(first, range(10)).take(pl.Series(range(0, 1000, 2))),
+        told(others, range(100, 190)),
+        told(others, range(90), origin="elsewhere"),
+        told(apart, range(20, 24)),
+        told(first, [*range(9), 30]),
+        replace(first, rows=apart.rows),
+    ]
+    for batch in changes * 3:
         assert_equal(decode(encoder.encode(batch)), batch)
+
+
+def test_what_a_slot_has_is_looked_up_once():
+    """Where slots lie, the second batch's rows are not asked: that is what it saves."""
+    encoder, first, other = Encoder(), keyed(1000, 10), keyed(1000, 10)
+    other = replace(other, rows=other.rows.with_columns(pl.lit("another").alias("source.app")))
+    for _ in range(2):  # the second layout lasts for three batches
+        encoder.encode(told(first, range(10)))
+    assert decode(encoder.encode(told(other, range(10)))).rows["source.app"].equals(first.rows["source.app"])
+    assert_equal(decode(encoder.encode(told(other, range(10), origin="elsewhere"))), other)
+
+
+@pytest.mark.parametrize("value", ["", "HTTP/1.1", "é" * 300, True, False])
+def test_one_value_in_every_row_comes_back(value):
+    name = "response.code_details" if isinstance(value, str) else "request.counts"
+    batch = entries(1000, **{name: pl.lit(value)})
+    broken = batch.rows.with_columns(pl.when(pl.int_range(pl.len()) != 700).then(name).alias(name))
+    for rows in (batch.rows, broken, batch.rows):
+        one = replace(batch, rows=rows)
+        assert_equal(decode(ENCODER.encode(one)), one)
 
 
 IDS = ["", None, "A" * 36, "36583415-a7b1-432d-a0c5-2caf3557930d", "{36583415-a7b1-432d-a0c5-2caf3557930d}"]
