@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
@@ -57,6 +58,7 @@ class Composition:
         self._parts: Parts = Parts(before._parts if before else None)
         self._rules = Rules(settings.rules, settings.probes, keep=self._parts.part)
         self._contexts = self._made_contexts("contexts")
+        self._results = {name: self._counting(name) for name in ("redaction", "hops", "spans")}
         self._redaction = self._made_redaction()
         self._signals: Signals = self._made_signals(before._signals if before else None)
         # Hops and spans look at the same of an entry.
@@ -90,12 +92,12 @@ class Composition:
 
     def _measure_hops(self) -> None:
         metrics = self._assembly.metrics
-        for maker, counter, waiting in (
-            (self._hops, metrics.hops, metrics.hops_waiting),
-            (self._spans, metrics.traces, metrics.spans_waiting),
+        for name, maker, counter, waiting in (
+            ("hops", self._hops, metrics.hops, metrics.hops_waiting),
+            ("spans", self._spans, metrics.traces, metrics.spans_waiting),
         ):
             waiting.set(maker.waiting if maker else 0)
-            for result, number in dict(maker.results if maker else {}).items():
+            for result, number in dict(self._results[name]).items():
                 metrics.raise_to(counter.labels(result), number)
 
     @property
@@ -152,6 +154,10 @@ class Composition:
         shown, concealed = self._signals.shows | _SHOWN_BESIDES, self._settings.redaction.concealed_attributes()
         return "request.operation" in self._signals.reads or not shown.isdisjoint(concealed)
 
+    def _counting(self, name: str) -> Counter[str]:
+        """Give what its makers count into, one after another: the last still counts when the next has begun."""
+        return self._parts.part(f"{name} results", None, Counter[str])
+
     def _made_signals(self, before: Signals | None) -> Signals:
         made_of = (self._settings.standard_metrics, self._settings.metrics, self._settings.probes)
         seed, started_ns = self._assembly.seed, self._assembly.started_ns
@@ -171,7 +177,15 @@ class Composition:
             return None
         # The same seed for the same series, whoever makes them.
         seed, started_ns = self._assembly.seed, self._assembly.started_ns
-        make = partial(Hops, settings, seed=seed, started_ns=started_ns, reader=self._reader, whole=False)
+        make = partial(
+            Hops,
+            settings,
+            seed=seed,
+            started_ns=started_ns,
+            reader=self._reader,
+            whole=False,
+            results=self._results["hops"],
+        )
         hops: Hops = self._parts.part("hops", settings, make)
         if Template.HOP in self._templates or processors():
             # What is installed may look at any column. For good: it costs a little and harms nobody.
@@ -195,11 +209,16 @@ class Composition:
         settings = self._settings.traces
         if Template.TRACESPAN not in self._templates:
             return None
-        return self._parts.part("spans", settings, lambda: Spans(settings, settings.matches(), reader=self._reader))
+        return self._parts.part(
+            "spans",
+            settings,
+            lambda: Spans(settings, settings.matches(), reader=self._reader, results=self._results["spans"]),
+        )
 
     def _made_redaction(self) -> Redaction | None:
         settings = self._settings.redaction
-        return self._parts.part("redaction", settings, lambda: Redaction(settings)) if settings.enabled else None
+        make = partial(Redaction, settings, counts=self._results["redaction"])
+        return self._parts.part("redaction", settings, make) if settings.enabled else None
 
     def _made_contexts(self, name: str) -> Contexts:
         peers = self._settings.receiver.access_logs.filter_state

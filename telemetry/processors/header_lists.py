@@ -15,15 +15,17 @@ __all__ = ["HeaderLists"]
 
 
 class HeaderLists:
-    """Redacts lists of header names and values. `counts`: how many headers were redacted by name."""
+    """Redacts lists of header names and values. `counts` is added to: how many `header`s were redacted by name."""
 
-    def __init__(self, rules: HeaderRules, secrets: SecretsInText, concealment: Concealment) -> None:
+    def __init__(
+        self, rules: HeaderRules, secrets: SecretsInText, concealment: Concealment, *, counts: Counter[str]
+    ) -> None:
         self._allowed = None if rules.allow is None else _any_of(rules.allow)
         self._denied = _any_of((*rules.deny, *rules.also_deny))
         self._action = rules.action
         self._secrets = secrets
         self._concealment = concealment
-        self.counts: Counter[str] = Counter()
+        self._counts = counts
 
     def redact(self, lists: pl.Series) -> pl.Series:
         """Give the lists (STRING_MAP) redacted; the very same series when nothing had to be."""
@@ -33,7 +35,7 @@ class HeaderLists:
         keys = headers["key"].unique()
         denied = keys.filter([self._is_denied(key) for key in keys.to_list()])
         is_denied = headers["key"].is_in(denied.implode())
-        self.counts["header"] += int(is_denied.sum())
+        self._counts["header"] += int(is_denied.sum())
         before = headers["value"]
         values = self._secrets.conceal(before)
         if denied.is_empty() and values is before:

@@ -27,7 +27,7 @@ class Redaction:
 
     Query strings and fragments of request.path and request.referer; headers by name; secrets by their form in path,
     referer, user agent and header values; attributes by name. It is idempotent. `counts` says how much was concealed,
-    by rule (`query`, `header`, `attribute`, and the names of the patterns).
+    by rule (`query`, `header`, `attribute`, and the names of the patterns); who takes another's place goes on with its.
     """
 
     Config: ClassVar[type[RedactionConfig]] = RedactionConfig
@@ -35,14 +35,14 @@ class Redaction:
     fails_closed = True
     keeps_context = True
 
-    def __init__(self, config: RedactionConfig) -> None:
+    def __init__(self, config: RedactionConfig, *, counts: Counter[str] | None = None) -> None:
         self._config = config
         concealment = Concealment(config.hash_key.get_secret_value().encode() if config.hash_key else b"")
         custom = [Pattern(name, regex) for name, regex in config.custom.items()]
-        self._secrets = SecretsInText(config.patterns, concealment, (*PATTERNS, *custom))
-        self._headers = HeaderLists(config.headers, self._secrets, concealment)
+        self._counts: Counter[str] = Counter() if counts is None else counts
+        self._secrets = SecretsInText(config.patterns, concealment, (*PATTERNS, *custom), counts=self._counts)
+        self._headers = HeaderLists(config.headers, self._secrets, concealment, counts=self._counts)
         self._concealment = concealment
-        self._counts: Counter[str] = Counter()
         self._published: Mapping[str, int] = {}
         self._denied = config.denied_attributes()
 
@@ -64,7 +64,7 @@ class Redaction:
         columns = [*self._paths(rows), *self._texts(rows)]
         columns += [self._headers.redact(rows[name]) for name, dtype in _SCHEMA.items() if dtype == STRING_MAP]
         # A new object each time: others read it while we count on.
-        self._published = self._counts + self._secrets.counts + self._headers.counts
+        self._published = +self._counts
         return (replace(batch, rows=rows.with_columns(columns)),)
 
     def flush(self, now_ns: int) -> Iterable[Batch]:

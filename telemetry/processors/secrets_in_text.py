@@ -75,18 +75,23 @@ PATTERNS: tuple[Pattern, ...] = (
 class SecretsInText:
     """Conceals what looks like a secret.
 
-    `actions`: what is done about each pattern, by name; those not named are masked. `counts`: how many were concealed
-    so far, by name of the pattern: one for each occurrence in each text.
+    `actions`: what is done about each pattern, by name; those not named are masked. `counts` is added to: how many were
+    concealed, by name of the pattern: one for each occurrence in each text.
     """
 
     def __init__(
-        self, actions: Mapping[str, Action], concealment: Concealment, patterns: Sequence[Pattern] = PATTERNS
+        self,
+        actions: Mapping[str, Action],
+        concealment: Concealment,
+        patterns: Sequence[Pattern] = PATTERNS,
+        *,
+        counts: Counter[str],
     ) -> None:
         wanted = [(pattern, actions.get(pattern.name, Action.MASK)) for pattern in patterns]
         self._steps = [(pattern, action) for pattern, action in wanted if action is not Action.KEEP]
         self._hint = "|".join(f"(?:{pattern.hint or pattern.regex})" for pattern, _ in self._steps)
         self._concealment = concealment
-        self.counts: Counter[str] = Counter()
+        self._counts = counts
 
     def conceal(self, texts: pl.Series) -> pl.Series:
         """Give the texts (String) with their secrets concealed; the very same series when there are none."""
@@ -124,7 +129,7 @@ class SecretsInText:
         if action is Action.HASH:
             secrets = texts.str.extract_all(pattern.regex).explode(empty_as_null=False).drop_nulls().unique()
             return self._replace(texts, weights, pattern.name, action, secrets)
-        self.counts[pattern.name] += int((found * weights).sum())
+        self._counts[pattern.name] += int((found * weights).sum())
         mask = self._concealment.of([""], action, pattern.name)[0]
         return texts.str.replace_all(pattern.regex, f"${{1}}{mask}" if pattern.kept and mask else mask)
 
@@ -136,5 +141,5 @@ class SecretsInText:
         # The longest first, so that of two that begin together none leaves its end behind.
         ordered = sorted(secrets.to_list(), key=len, reverse=True)
         found = texts.str.extract_many(ordered, leftmost=True).list.len()
-        self.counts[name] += int((found * weights).sum())
+        self._counts[name] += int((found * weights).sum())
         return texts.str.replace_many(ordered, self._concealment.of(ordered, action, name), leftmost=True)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import string
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -281,12 +282,12 @@ def test_metrics_pass_untouched_and_nothing_is_held_back():
 
 def test_clean_texts_and_headers_are_not_copied():
     batch = logentries(entry(**{"request.headers": header("accept", "*/*"), "request.useragent": "curl"}))
-    secrets = SecretsInText({}, Concealment())
+    secrets = SecretsInText({}, Concealment(), counts=Counter())
     for name in ("request.path", "request.useragent", "request.referer"):
         column = batch.rows[name]
         assert secrets.conceal(column) is column
     headers = batch.rows["request.headers"]
-    assert HeaderLists(HeaderRules(), secrets, Concealment()).redact(headers) is headers
+    assert HeaderLists(HeaderRules(), secrets, Concealment(), counts=Counter()).redact(headers) is headers
 
 
 @settings(deadline=None)

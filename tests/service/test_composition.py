@@ -16,6 +16,7 @@ from telemetry.batch import Batch, Template
 from telemetry.composition import Composition
 from telemetry.config import Settings, load
 from telemetry.node import Node
+from telemetry.pipeline import END_NS
 from telemetry.receivers.coalesce import Chunk
 from telemetry.service import Service
 from tests.edges.rows import edge, edges, hop, hops
@@ -131,6 +132,22 @@ async def test_a_chunk_that_is_on_its_way_when_metrics_change_counts_in_those_th
     assert failures("telemetry_processor_failures_total", {"processor": "signals"}) is None
     ends, starts = (one.rows[column][0] for one, column in ((old[0], "time"), (new[0], "start")))
     assert ends == starts
+
+
+@pytest.mark.parametrize("later", [{"grace": "100ms"}, {"enabled": False}])
+def test_what_the_retired_count_last_is_counted_with_the_rest(later):
+    assembly = Assembly(settings())
+    before = Composition(assembly, settings())
+    before.pipeline.run(chunk("a"))
+    before.measure()
+    after = Composition(assembly, settings(hops=later), before)
+    assert after._hops is not before._hops
+    after.pipeline.run(chunk("c"))
+    before.pipeline.retire(after.pipeline)
+    after.pipeline.flush(END_NS)
+    after.measure()
+    counted = assembly.metrics.registry.get_sample_value("telemetry_hops_total", {"result": "destination"})
+    assert counted == (2 if after._hops else 1)
 
 
 def test_what_has_not_changed_is_not_made_again():

@@ -40,11 +40,18 @@ class Hops:
     `seed`: hashes what clients write; `reader`: shared with who reads the same entries. `whole`: without it HOP rows
     have what edges and times are made of, and OMITTED is null. `results`: rows by `both`, `source`, `destination`;
     besides entries that were `duplicate`, `attempt` (of a request that has its row) or `told` (by a connection's other
-    end), and of the rows those `evicted` for lack of room.
+    end), and of the rows those `evicted` for lack of room; who takes another's place goes on with its.
     """
 
     def __init__(
-        self, settings: HopsSettings, *, seed: int, started_ns: int, reader: Reader | None = None, whole: bool = True
+        self,
+        settings: HopsSettings,
+        *,
+        seed: int,
+        started_ns: int,
+        reader: Reader | None = None,
+        whole: bool = True,
+        results: Counter[str] | None = None,
     ) -> None:
         self._settings = settings
         self._seed = seed
@@ -60,7 +67,7 @@ class Hops:
         self._start_ns = self._latest_ns = started_ns
         self._looked_ns = 0
         self._template: Batch | None = None
-        self.results: Counter[str] = Counter()
+        self.results: Counter[str] = Counter() if results is None else results
 
     @property
     def reads(self) -> Collection[str]:

@@ -84,16 +84,16 @@ def traces_of(outlines: pl.DataFrame) -> tuple[Hashes, pl.Series]:
 class Judge:
     """Says which traces are kept, and remembers those that tail rules kept: late spans follow them."""
 
-    def __init__(self, settings: SamplingSettings) -> None:
+    def __init__(self, settings: SamplingSettings, results: Counter[str]) -> None:
         self._settings = settings
         self._threshold = threshold(settings)
         self._by_tail = Marks()
-        self.results: Counter[str] = Counter()
+        self._results = results
 
     def keep(self, outlines: pl.DataFrame, traces: Traces, elapsed_s: float) -> Bools:
         """Tell of each row whether its trace is kept. `elapsed_s`: the time for which the rate is granted."""
         if self._keeps_all(outlines):
-            self.results["head"] += len(traces)
+            self._results["head"] += len(traces)
             return np.ones(len(outlines), np.bool_)
         by_tail = traces.any(outlines["wanted"].to_numpy() | self._by_tail.marked(traces.key))
         by_head = self._by_head(outlines, traces)
@@ -101,7 +101,7 @@ class Judge:
             by_head &= self._within_rate(outlines, traces, by_head & ~by_tail, elapsed_s)
         self._by_tail.mark(traces.key[by_tail[traces.number]])
         kept = by_head | by_tail
-        self.results.update(head=int((by_head & ~by_tail).sum()), tail=int(by_tail.sum()), dropped=int((~kept).sum()))
+        self._results.update(head=int((by_head & ~by_tail).sum()), tail=int(by_tail.sum()), dropped=int((~kept).sum()))
         rows: Bools = kept[traces.number]
         return rows
 

@@ -51,13 +51,18 @@ class Spans:
     Time goes in windows: what came in one is judged at the end of the next, with what came of its traces until then.
     `matches`: the tail rules of the settings, compiled; `reader`: shared with who reads the same entries. `results`:
     traces by `head` and `tail` (kept because of), and `dropped`; `unsampled` spans, which were not even held;
-    `hurried` ones, which left before their time.
+    `hurried` ones, which left before their time; who takes another's place goes on with its.
     """
 
     reads = READS
 
     def __init__(
-        self, settings: TracesSettings, matches: Sequence[pl.Expr] = (), *, reader: Reader | None = None
+        self,
+        settings: TracesSettings,
+        matches: Sequence[pl.Expr] = (),
+        *,
+        reader: Reader | None = None,
+        results: Counter[str] | None = None,
     ) -> None:
         self._settings = settings
         self._reader = reader or Reader()
@@ -65,18 +70,14 @@ class Spans:
         self._tail = tail(settings.tail, matches)
         self._threshold = threshold(settings.sampling)
         self._state = trace_state(self._threshold)
-        self._judge = Judge(settings.sampling)
+        self.results: Counter[str] = Counter() if results is None else results
+        self._judge = Judge(settings.sampling, self.results)
         self._tracer = Tracer(settings.envoy_tracer)
         self._kinds = Kinds(secrets.randbits(64))
         self._old: list[_Held] = []
         self._new: list[_Held] = []
         self._began_ns: int | None = None
         self._origin: Batch | None = None
-
-    @property
-    def results(self) -> Counter[str]:
-        """What became of traces and spans so far."""
-        return self._judge.results
 
     @property
     def waiting(self) -> int:
