@@ -7,7 +7,7 @@ import numpy as np
 
 __all__ = ["ByContext", "Slots"]
 
-Slots = np.ndarray[tuple[int], np.dtype[np.uint32]]
+Slots = np.ndarray[tuple[int], np.dtype[np.unsignedinteger]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

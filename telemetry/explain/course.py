@@ -59,7 +59,7 @@ class Course:
         alone = _NOTHING.with_columns(row.select(attribute, *_BESIDE.get(attribute, ())).get_columns())
         before = dict(self.redaction.counts)
         _through(self.redaction, _batch(alone))
-        return tuple(rule for rule, count in self.redaction.counts.items() if count > before.get(rule, 0))
+        return tuple(sorted(rule for rule, count in self.redaction.counts.items() if count > before.get(rule, 0)))
 
     def metrics_of(self, row: pl.DataFrame) -> Iterator[Batch]:
         """Give what one entry counts into."""

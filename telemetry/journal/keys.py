@@ -7,7 +7,10 @@ import polars as pl
 
 from telemetry.journal.likeness import same
 
-__all__ = ["Keys"]
+__all__ = ["CODES", "Keys"]
+
+CODES = "codes"
+"""The column that has for each row the number of its key's row."""
 
 
 class Keys:
@@ -33,7 +36,7 @@ class Keys:
         self.name = keys.name
         self.present = present
         self.first = pl.Series(first.astype(np.uint32))
-        self.codes = pl.Series(codes.astype(np.uint16 if len(first) <= 1 << 16 else np.uint32))
+        self.codes = pl.Series(CODES, codes.astype(np.min_scalar_type(len(first))))
 
     @classmethod
     def of(cls, rows: pl.DataFrame, column: str) -> "Keys | None":

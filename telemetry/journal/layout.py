@@ -13,10 +13,8 @@ from telemetry.journal.spans import can_span, spans
 from telemetry.journal.streams import worth_packing
 from telemetry.journal.texts import Words, beginnings, is_few
 
-__all__ = ["CODES", "Kind", "Layout", "layout_of"]
+__all__ = ["Kind", "Layout", "layout_of"]
 
-CODES = "codes"
-"""The column that has for each row the number of its key's row."""
 _SAMPLE = 256
 
 
@@ -97,7 +95,7 @@ def layout_of(rows: pl.DataFrame, keys: Keys | None, told: Collection[str] = ())
             twin = at
         kinds.append(kind)
         twins.append(twin)
-    return Layout(tuple(kinds), tuple(twins), _plain(rows, kinds))
+    return Layout(tuple(kinds), tuple(twins), _plain(rows, kinds, keys))
 
 
 def _may_be_keyed(dtype: pl.DataType) -> bool:
@@ -119,10 +117,11 @@ def _kind(column: pl.Series, keyed: Collection[str], told: Collection[str]) -> K
     return Kind.PLAIN if _distinct(column) else Kind.PACKED
 
 
-def _plain(rows: pl.DataFrame, kinds: list[Kind]) -> frozenset[str]:
+def _plain(rows: pl.DataFrame, kinds: list[Kind], keys: Keys | None) -> frozenset[str]:
     names = [column.name for column, kind in zip(rows, kinds, strict=True) if kind is Kind.SPAN]
-    above = {name: values for name, (_, values) in spans(rows, names).items()}
-    wide = {name for name in names if (values := above.get(name)) is not None and not worth_packing(values)}
+    integers = [values for _, values in spans(rows, names).values() if values is not None]
+    integers += [keys.codes] if keys else []
+    wide = {values.name for values in integers if not worth_packing(values)}
     return frozenset(wide.union(column.name for column, kind in zip(rows, kinds, strict=True) if kind is Kind.PLAIN))
 
 

@@ -8,8 +8,8 @@ import polars as pl
 
 from telemetry.by_context import ByContext
 from telemetry.journal.keyed import AT, KeyTable
-from telemetry.journal.keys import Keys
-from telemetry.journal.layout import CODES, Kind, Layout
+from telemetry.journal.keys import CODES, Keys
+from telemetry.journal.layout import Kind, Layout
 from telemetry.journal.likeness import is_one, same
 from telemetry.journal.spans import spans
 from telemetry.journal.texts import beginnings
@@ -25,7 +25,7 @@ class Parts:
     """What became of each: a kind, or a kind and its argument (SAME, PREFIX: the other's position, SPAN: the least,
     ONE: the value, FEW: the texts)."""
     keyed: pl.DataFrame
-    """A row for each key; the column `codes` of `packed` tells which row belongs to which."""
+    """A row for each key; the column `codes` of `packed` or `plain` tells which row belongs to which."""
     shared: KeyTable | None
     """More columns of `keyed`, in rows that its column `at` tells."""
     packed: pl.DataFrame
@@ -49,7 +49,7 @@ def take_apart(rows: pl.DataFrame, keys: Keys | None, layout: Layout, known: ByC
         if values is not None:
             (plain if column.name in layout.plain else packed).append(values)
     if keys:
-        packed.append(keys.codes.alias(CODES))
+        (plain if CODES in layout.plain else packed).append(keys.codes)
     return Parts(columns, fits.keyed, fits.shared, pl.DataFrame(packed), pl.DataFrame(plain))
 
 

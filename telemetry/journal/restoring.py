@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from telemetry.journal.layout import CODES, Kind
+from telemetry.journal.keys import CODES
+from telemetry.journal.layout import Kind
 from telemetry.journal.texts import began, chosen
 
 __all__ = ["put_together"]

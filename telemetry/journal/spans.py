@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-__all__ = ["can_span", "spans"]
+__all__ = ["can_span", "narrowest", "spans"]
 
-_NARROW = ((1 << 8, np.uint8), (1 << 16, np.uint16), (1 << 32, np.uint32))
+_LIMIT = 1 << 32
 
 
 def can_span(dtype: pl.DataType | DataTypeClass) -> bool:
@@ -34,19 +34,20 @@ def _span(numbers: pl.Series) -> tuple[int, pl.Series | None] | None:
     low, high = int(values.min()), int(values.max())
     if low == high:
         return low, None
-    if (narrow := _narrow(high - low)) is None:
+    if high - low >= _LIMIT:
         return None
     above = values - values.dtype.type(low) if low else values
-    return low, pl.Series(numbers.name, above.astype(narrow))
+    return low, pl.Series(numbers.name, above.astype(np.min_scalar_type(high - low)))
 
 
 def _with_nulls(numbers: pl.Series) -> tuple[int, pl.Series] | None:
     low, high = numbers.min(), numbers.max()
-    if not isinstance(low, int) or not isinstance(high, int) or (narrow := _narrow(high - low)) is None:
+    if not isinstance(low, int) or not isinstance(high, int) or high - low >= _LIMIT:
         return None
     # Nothing wraps: they fit. To see so once more costs the most of it.
-    return low, (numbers - low if low else numbers).cast(pl.Series(np.empty(0, narrow)).dtype, wrap_numerical=True)
+    return low, (numbers - low if low else numbers).cast(narrowest(high - low), wrap_numerical=True)
 
 
-def _narrow(reach: int) -> type[np.unsignedinteger] | None:
-    return next((dtype for limit, dtype in _NARROW if reach < limit), None)
+def narrowest(largest: int) -> type[pl.DataType]:
+    """Give the dtype for integers from 0 to this one, below 2^32."""
+    return pl.UInt8 if largest < 1 << 8 else pl.UInt16 if largest < 1 << 16 else pl.UInt32

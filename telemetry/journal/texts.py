@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from telemetry.journal.spans import narrowest
+
 __all__ = ["MAX_WORDS", "Words", "began", "beginnings", "chosen", "is_few"]
 
 MAX_WORDS = 255
@@ -61,8 +63,7 @@ def beginnings(column: pl.Series, other: pl.Series) -> pl.Series | None:
         return None
     lengths = column.str.len_bytes()
     longest = lengths.max()
-    narrow = pl.UInt16 if isinstance(longest, int) and longest < 1 << 16 else pl.UInt32
-    return lengths.cast(narrow)
+    return lengths.cast(narrowest(longest if isinstance(longest, int) else 0), wrap_numerical=True)
 
 
 def began(lengths: pl.Series, other: pl.Series) -> pl.Series:

@@ -50,6 +50,8 @@ CONTEXT_ATTRIBUTES: tuple[str, ...] = (
     "connection.mtls",
     "connection.security_policy",
 )
+# Attributes that are a clue themselves, word for word.
+_CLUES = frozenset({"upstream.cluster", "connection.requested_server_name", "route.name"})
 _SCHEMA = {name: by_name(name).dtype for name in CONTEXT_ATTRIBUTES}
 
 
@@ -99,7 +101,8 @@ class Contexts:
     ) -> tuple[pl.DataFrame, ByContext]:
         """Columns: context.key UInt32 and those wanted of CONTEXT_ATTRIBUTES, a row for each row of `columns`.
 
-        With it, that those wanted follow from the key; what stands in a slot stays until the memory is cleared.
+        With it, that those wanted follow from the key; what stands in a slot stays until the memory is cleared. Mostly
+        all entries of a kind have the same clues word for word: then attributes that are clues follow from it, too.
         `protocol`: UInt8 index into PROTOCOLS; `nodes`: what column `node` counts through.
         """
         if len(self._slots) > self._limit or self._generation() != self._known_generation:
@@ -117,7 +120,10 @@ class Contexts:
         slot_of_key, key_of_word = np.unique(slots, return_inverse=True)
         key = key_of_word.astype(np.uint32)[word_of_row]
         made = self._table[list(wanted)][pl.Series(slots[word_of_row])]
-        known = ByContext(frozenset(wanted), self._origin, slot_of_key)
+        if len(words) == len(slot_of_key):
+            known = ByContext(_CLUES.union(wanted), (self._origin, "words"), words[np.argsort(slots)])
+        else:
+            known = ByContext(frozenset(wanted), self._origin, slot_of_key)
         return made.insert_column(0, pl.Series("context.key", key)), known
 
     def _read(self, words: list[int], rows: Rows) -> None:
