@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 
 import polars as pl
 
@@ -16,7 +17,7 @@ from telemetry.journal.keys import Keys
 from telemetry.journal.layouts import FEW_ROWS, Layouts
 from telemetry.journal.parts import Parts, take_apart
 from telemetry.journal.restoring import put_together
-from telemetry.journal.streams import frame, packed, packed_texts, plain
+from telemetry.journal.streams import Pieces, frame, packed, plain
 
 __all__ = ["UNREADABLE", "Encoder", "decode"]
 
@@ -51,15 +52,16 @@ class Encoder:
         known = _by_position(batch.by_context, names) if keys and batch.by_context else None
         parts = take_apart(rows, keys, layouts.of(rows, keys, known.columns if known else frozenset()), known)
         sections = (
-            _head(batch, parts),
-            layouts.schema,
+            Pieces([_head(batch, parts)]),
+            Pieces([layouts.schema]),
             packed(parts.keyed),
             packed(parts.packed),
             plain(parts.plain),
-            b"" if batch.kept is None else packed(batch.kept.to_frame()),
+            Pieces() if batch.kept is None else packed(batch.kept.to_frame()),
         )
-        shared = parts.shared.encoded(packed_texts) if parts.shared else b""
-        return b"".join((_LENGTHS.pack(*map(len, sections)), *sections, shared))
+        lengths = _LENGTHS.pack(*(section.size_bytes for section in sections))
+        shared = parts.shared.encoded if parts.shared else ()
+        return b"".join(chain((lengths,), *sections, shared))
 
     def _layouts(self, schema: pl.Schema) -> Layouts:
         key = tuple(schema.items())

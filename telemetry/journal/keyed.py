@@ -1,12 +1,13 @@
 """What rows of one key share is mostly what they shared in the batch before: encoded once, it is stored with many."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import polars as pl
 
 from telemetry.by_context import Slots
 from telemetry.journal.likeness import same
+from telemetry.journal.streams import Pieces, packed_texts
 
 __all__ = ["AT", "KeyTable", "KeyTables"]
 
@@ -25,12 +26,13 @@ class KeyTable:
     def __init__(self, slots: Slots, rows: pl.DataFrame, twins: Mapping[str, str]) -> None:
         self.slots, self.rows = slots, rows
         self.alike = frozenset(name for name, twin in twins.items() if same(rows[name], rows[twin]))
-        self._encoded: bytes | None = None
+        self._encoded: Pieces | None = None
 
-    def encoded(self, encode: Callable[[pl.DataFrame], bytes]) -> bytes:
-        """Give the rows without what is alike as bytes; made once."""
+    @property
+    def encoded(self) -> Pieces:
+        """The rows without what is alike as a stream; made once."""
         if self._encoded is None:
-            self._encoded = encode(self.rows.drop(self.alike))
+            self._encoded = packed_texts(self.rows.drop(self.alike))
         return self._encoded
 
     def at(self, slots: Slots) -> Slots:

@@ -35,7 +35,7 @@ class Layouts:
     """
 
     def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
-        self.schema = zlib.compress(plain(pl.DataFrame(schema=schema)))
+        self.schema = zlib.compress(b"".join(plain(pl.DataFrame(schema=schema))))
         self._remembered: dict[tuple[bool, frozenset[str]], _Remembered] = {}
 
     def of(self, rows: pl.DataFrame, keys: Keys | None, told: frozenset[str]) -> Layout:

@@ -71,7 +71,8 @@ class _Fits:
     def _keep(self, keys: Keys, asked: list[str]) -> None:
         first = keys.first_rows(self._rows, asked)
         self._follows = keys.decided(self._rows, first)
-        self.keyed = first.select(name for name in asked if name in self._follows)
+        left = [name for name in asked if name not in self._follows]
+        self.keyed = first.drop(left) if left else first
 
     def _share(self, keys: Keys, known: ByContext, layout: Layout) -> None:
         twins = {name: twin for name, twin in layout.same.items() if name in known.columns}

@@ -1,11 +1,10 @@
 """Frames as Arrow IPC streams."""
 
-from io import BytesIO
-from typing import Literal
+from typing import IO, Literal, cast
 
 import polars as pl
 
-__all__ = ["frame", "packed", "packed_texts", "plain", "stream", "worth_packing"]
+__all__ = ["Pieces", "frame", "packed", "packed_texts", "plain", "worth_packing"]
 
 _OFFSETS = pl.CompatLevel.oldest()
 """Texts as Arrow's LargeUtf8, offsets and bytes, in place of Polars' views."""
@@ -13,34 +12,50 @@ _WORTH_RATIO = 0.5
 """LZ4 must leave less than this: it costs half of what SQLite takes for the bytes that it saves."""
 
 
-def packed(rows: pl.DataFrame) -> bytes:
+class Pieces(list[bytes]):
+    """A file that keeps what is written as it came: it is copied once, when all of a batch is put together."""
+
+    def write(self, piece: bytes) -> int:
+        """Keep the piece."""
+        self.append(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        """Do nothing: it is there."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was written."""
+        return sum(map(len, self))
+
+
+def packed(rows: pl.DataFrame) -> Pieces:
     """Give a frame compressed, one without columns as nothing."""
-    return stream(rows, "lz4")
+    return _stream(rows, "lz4")
 
 
-def packed_texts(rows: pl.DataFrame) -> bytes:
+def packed_texts(rows: pl.DataFrame) -> Pieces:
     """Give a frame compressed as well as LZ4 can, if most of it are texts that are long, or lists.
 
     Equal ones have views of their own, which compress worse than the texts; short ones stand in their views.
     """
-    return stream(rows, "lz4", _OFFSETS)
+    return _stream(rows, "lz4", _OFFSETS)
 
 
-def plain(rows: pl.DataFrame) -> bytes:
+def plain(rows: pl.DataFrame) -> Pieces:
     """Give a frame as it is, one without columns as nothing."""
     # Where each text begins takes half of what Polars' own views of it take, which only compression makes small.
-    return stream(rows, "uncompressed", _OFFSETS)
+    return _stream(rows, "uncompressed", _OFFSETS)
 
 
-def stream(
+def _stream(
     rows: pl.DataFrame, compression: Literal["uncompressed", "lz4"], compat_level: pl.CompatLevel | None = None
-) -> bytes:
-    """Give a frame as a stream, one without columns as nothing."""
-    if not rows.width:
-        return b""
-    buffer = BytesIO()
-    rows.write_ipc_stream(buffer, compression=compression, compat_level=compat_level)
-    return buffer.getvalue()
+) -> Pieces:
+    pieces = Pieces()
+    if rows.width:
+        # Nothing but write and flush is asked of a file that is written.
+        rows.write_ipc_stream(cast(IO[bytes], pieces), compression=compression, compat_level=compat_level)
+    return pieces
 
 
 def frame(content: bytes) -> pl.DataFrame:
@@ -51,4 +66,4 @@ def frame(content: bytes) -> pl.DataFrame:
 def worth_packing(column: pl.Series) -> bool:
     """Whether compression saves more than it costs."""
     rows = column.to_frame()
-    return len(packed(rows)) < _WORTH_RATIO * len(plain(rows))
+    return packed(rows).size_bytes < _WORTH_RATIO * plain(rows).size_bytes
