@@ -1,7 +1,7 @@
 """What is known of the rows of one context.key without looking at them."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,3 +21,7 @@ class ByContext:
     columns: frozenset[str]
     origin: Hashable
     slots: Slots
+
+    def without(self, columns: Collection[str]) -> "ByContext":
+        """Give it without these columns: of their rows nothing is known any more."""
+        return replace(self, columns=self.columns.difference(columns)) if columns else self

@@ -3,12 +3,13 @@
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 
 from telemetry.assembly import Assembly
 from telemetry.batch import SCHEMAS, Template
 from telemetry.catalog_operations import CatalogOperations
+from telemetry.checked import Checked
 from telemetry.config import Settings
 from telemetry.config.metrics import metrics_of
 from telemetry.discovery import processors
@@ -147,7 +148,7 @@ class Composition:
         if self._edges:
             yield from self._edges.processors
         for name, make in processors().items():
-            yield part(f"processor {name}", None, make)
+            yield part(f"processor {name}", None, partial(_checked, name, make))
 
     def _labels_tell(self) -> bool:
         """Whether metrics show what redaction may have to conceal, or are made of operations."""
@@ -252,6 +253,10 @@ class Composition:
             to_read(logs.response_trailers),
             logs.filter_state,
         )
+
+
+def _checked(name: str, make: Callable[[], Processor]) -> Processor:
+    return Checked(name, make())
 
 
 def _seed() -> int:

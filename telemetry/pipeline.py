@@ -119,7 +119,7 @@ class Pipeline:
 
     def _through(self, batches: Iterable[Batch], start: int = 0) -> Iterable[Batch]:
         for processor in self._processors[start:]:
-            with self._metrics.stage(type(processor).__name__.lower()):
+            with self._metrics.stage(_name(processor)):
                 batches = [result for batch in batches for result in self._processed(processor, batch)]
         return batches
 
@@ -135,7 +135,7 @@ class Pipeline:
         return () if getattr(processor, "fails_closed", False) else (_unsure(batch),)
 
     def _failed(self, processor: Processor, error: Exception | None, rows: int) -> None:
-        name = type(processor).__name__.lower()
+        name = _name(processor)
         self._metrics.processor_failures.labels(name).inc()
         self._metrics.processor_failed_rows.labels(name).inc(rows)
         if error is not None:
@@ -148,6 +148,11 @@ class Pipeline:
         for batch in batches:
             if batch.template in self._templates and len(batch.rows):
                 yield replace(batch, sequence=next(self._numbers))
+
+
+def _name(processor: Processor) -> str:
+    name: str = getattr(processor, "name", None) or type(processor).__name__.lower()
+    return name
 
 
 def _keeps(processor: Processor, batch: Batch, result: Batch) -> bool:

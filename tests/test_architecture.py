@@ -36,7 +36,7 @@ FLOORS = (
     {"catalog", "kubernetes"},
     {"adapters", "dead_letters", "journal", "receivers"},
     {"rules"},
-    {"catalog_operations", "delivery", "pipeline", "reference", "registers"},
+    {"catalog_operations", "checked", "delivery", "pipeline", "reference", "registers"},
     {"edges"},
     {"completeness", "health", "saturation"},
     {"graph"},

@@ -67,7 +67,7 @@ def _lifted(frame: pl.DataFrame, least: Mapping[str, int], dtypes: Mapping[str, 
     for name in frame.columns:
         if name in least:
             dtype = dtypes[name]
-            numbers = pl.col(name).cast(_physical(dtype))
+            numbers = pl.col(name).cast(_wide(dtype))
             back.append((numbers + least[name] if least[name] else numbers).cast(dtype))
     return frame.with_columns(back) if back else frame
 
@@ -75,3 +75,10 @@ def _lifted(frame: pl.DataFrame, least: Mapping[str, int], dtypes: Mapping[str, 
 @lru_cache(maxsize=256)
 def _physical(dtype: pl.DataType) -> pl.DataType:
     return pl.Series(dtype=dtype).to_physical().dtype
+
+
+@lru_cache(maxsize=256)
+def _wide(dtype: pl.DataType) -> type[pl.DataType] | pl.DataType:
+    """Give an integer that holds what is above the least, too."""
+    physical = _physical(dtype)
+    return pl.Int64 if physical.is_signed_integer() else physical

@@ -62,14 +62,23 @@ class Redaction:
             return (batch,)
         rows = self._without_denied(batch.rows)
         columns = [*self._paths(rows), *self._texts(rows)]
-        columns += [self._headers.redact(rows[name]) for name, dtype in _SCHEMA.items() if dtype == STRING_MAP]
+        lists = self._redacted_lists(rows)
+        columns += lists
         # A new object each time: others read it while we count on.
         self._published = +self._counts
-        return (replace(batch, rows=rows.with_columns(columns)),)
+        # What is found in one text is concealed in all of the batch: in another, the same labels may stay as they are.
+        known = batch.by_context.without({values.name for values in lists}) if batch.by_context else None
+        return (replace(batch, rows=rows.with_columns(columns), by_context=known),)
 
     def flush(self, now_ns: int) -> Iterable[Batch]:
         """Nothing is held back."""
         return ()
+
+    def _redacted_lists(self, rows: pl.DataFrame) -> list[pl.Series]:
+        """Give those lists of names and values in which something was concealed."""
+        before = [rows[name] for name, dtype in _SCHEMA.items() if dtype == STRING_MAP]
+        after = [self._headers.redact(lists) for lists in before]
+        return [new for new, old in zip(after, before, strict=True) if new is not old]
 
     def _without_denied(self, rows: pl.DataFrame) -> pl.DataFrame:
         columns = [self._attribute(rows[name], action) for name, action in self._denied.items()]

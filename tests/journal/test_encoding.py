@@ -197,6 +197,13 @@ def test_integers_at_the_ends_of_a_byte_come_back(least, largest):
     assert_equal(decode(ENCODER.encode(batch)), batch)
 
 
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int16, pl.Int32, pl.Int64])
+def test_integers_below_nought_come_back(dtype):
+    column = pl.Series("request.size", [-100, None, 100, -1] * 100, dtype=dtype)
+    batch = Batch(Template.LOGENTRY, entries(400).rows.with_columns(column), "r", 1, 1)
+    assert_equal(decode(Encoder().encode(batch)), batch)
+
+
 def test_an_empty_batch_and_one_of_an_unknown_label_set_come_back():
     empty = Batch(Template.LOGENTRY, logentries({}).rows.clear(), "r", 1, 1)
     assert_equal(decode(ENCODER.encode(empty)), empty)

@@ -5,9 +5,11 @@ import hashlib
 import re
 import string
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from telemetry.batch import Batch, Template, fault_of
+from telemetry.by_context import ByContext
 from telemetry.processors.cards import cards_in
 from telemetry.processors.concealment import Action, Concealment
 from telemetry.processors.header_lists import HeaderLists
@@ -339,3 +342,15 @@ def test_the_page_lists_every_option_pattern_and_header():
     listed = set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE))
     assert listed == options | {pattern.name for pattern in PATTERNS}
     assert re.findall("`([^`]+)`", page.split("**Headers denied:**")[1].split(".\n")[0]) == list(DENIED_HEADERS)
+
+
+def test_labels_that_were_concealed_in_one_batch_are_not_told_to_be_so_in_all():
+    """Seventeen digits are no card, but have one in them when another text of the batch is that card."""
+    card, longer = "4111111111111111", "94111111111111111"
+    batch = logentries(*({"source.labels": [{"key": "id", "value": value}]} for value in (longer, card)))
+    known = ByContext(frozenset({"source.labels", "source.app"}), "here", np.arange(2, dtype=np.uint32))
+    [alone] = Redaction(RedactionConfig()).process(replace(batch.slice(0, 1), by_context=known))
+    [both] = Redaction(RedactionConfig()).process(replace(batch, by_context=known))
+    assert alone.by_context.columns == {"source.labels", "source.app"}
+    assert both.by_context.columns == {"source.app"}
+    assert both.rows["source.labels"][0][0]["value"] != longer == alone.rows["source.labels"][0][0]["value"]
