@@ -15,7 +15,8 @@ from telemetry.mesh.peers import PEER_KEYS
 from telemetry.mesh.resolve import Hop, Resolver
 from telemetry.mesh.workload import Workload
 from telemetry.node import Node
-from telemetry.processors.kinds import PROTOCOLS, Kinds, Rows
+from telemetry.processors.clue_columns import Rows
+from telemetry.processors.kinds import PROTOCOLS, Kinds
 
 __all__ = ["CONTEXT_ATTRIBUTES", "PROTOCOLS", "Contexts", "peer_columns"]
 

@@ -4,8 +4,8 @@ What a stranger can choose freely (an address, a Host header, a server name) is 
 elsewhere it is left out, so that a scanner's million values make one kind of entry, not a million.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,71 +16,21 @@ from telemetry.columns import Columns
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.recognise import parse_route
 from telemetry.mesh.resolve import Clues, Resolver, host_of_authority, may_name_service
-from telemetry.mesh.workload import Workload
 from telemetry.node import Node
+from telemetry.processors.clue_columns import ADDRESSES, NAMES, TEXTS, Rows
 from telemetry.processors.words import Hashes, Numbers, Words, mixed
 
-__all__ = ["PROTOCOLS", "Kinds", "Rows"]
+__all__ = ["PROTOCOLS", "Kinds"]
 
 PROTOCOLS = ("http", "grpc", "tcp")
 
-_ADDRESSES = {
-    "client_ip": "downstream_direct_remote_address",
-    "local_ip": "downstream_local_address",
-    "server_ip": "upstream_remote_address",
-    "upstream_local_ip": "upstream_local_address",
-}
-_TEXTS = {"cluster": "upstream_cluster", "peer_sans": "tls_peer_uri_sans", "local_sans": "tls_local_uri_sans"}
 _PEERS = ("downstream_peer", "upstream_peer", "peer_principal", "local_principal")
-
-_NAMES = ("route_name", "authority", "tls_sni_hostname")
-_CODES = ("node", *_ADDRESSES.values(), *_TEXTS.values(), *_NAMES)
 
 # No workload's number: those count from 0.
 _NOT_REACHED = (1 << 64) - 1
 
 # What of a host header the resolver looks at, by the cluster that the request went to.
 _NO_HOST, _SERVICE_HOST, _ANY_HOST, _UNTOLD = range(4)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Decoded entries: `nodes` is what column `node` counts through, `protocol` a UInt8 index into PROTOCOLS."""
-
-    columns: Columns
-    nodes: Sequence[Node]
-    protocol: pl.Series
-    known: Mapping[str, tuple[int, Workload | None]]
-    """What the registry said of each address, asked once: it learns while we work, and a kind must be told by one
-    answer."""
-
-    def at(self, positions: npt.NDArray[np.integer]) -> "Rows":
-        """Give the rows at these positions."""
-        chosen = pl.Series(positions.astype(np.uint32))
-        columns = Columns(
-            self.columns.rows.select(*_CODES, pl.selectors.starts_with("filter_state."))[chosen],
-            self.columns.dictionaries,
-        )
-        return Rows(columns, self.nodes, self.protocol.gather(chosen), self.known)
-
-    def of_value(self, column: str, meaning: Callable[[Any], object], dtype: type[pl.DataType]) -> pl.Series:
-        """Give each row what its value of a dictionary column means, asking once per distinct value that is there."""
-        codes, values = self.columns.rows[column], self.columns.dictionaries[column]
-        if len(codes) < len(values):
-            used = codes.unique().drop_nulls()
-            codes, values = (
-                codes.replace_strict(used, pl.int_range(len(used), dtype=pl.UInt32, eager=True)),
-                values.gather(used),
-            )
-        return pl.Series([meaning(value) for value in values.to_list()], dtype=dtype).gather(codes)
-
-    def workload(self, ip: str | None) -> Workload | None:
-        """Give who answers on an address, as known when these rows came."""
-        return self.known[ip][1] if ip else None
-
-    def of_node(self, meaning: Callable[[Node], object], dtype: type[pl.DataType]) -> pl.Series:
-        """Give each row what its node means."""
-        return pl.Series([meaning(node) for node in self.nodes], dtype=dtype).gather(self.columns.rows["node"])
 
 
 class Kinds:
@@ -100,7 +50,7 @@ class Kinds:
 
     def rows(self, columns: Columns, nodes: Sequence[Node], protocol: pl.Series) -> Rows:
         """Give the rows with what is known now of their addresses."""
-        distinct = {ip for column in _ADDRESSES.values() for ip in columns.dictionaries[column].to_list()}
+        distinct = {ip for column in ADDRESSES.values() for ip in columns.dictionaries[column].to_list()}
         return Rows(columns, nodes, protocol, {ip: self._addresses.look_up(ip) for ip in distinct})
 
     def words(self, rows: Rows) -> Hashes:
@@ -108,16 +58,16 @@ class Kinds:
 
         The same in every chunk, as long as addresses mean the same and `resolver` knows the same.
         """
-        names = (*_ADDRESSES.values(), *_TEXTS.values(), *_NAMES, *(column for _, column in self._peers))
+        names = (*ADDRESSES.values(), *TEXTS.values(), *NAMES, *(column for _, column in self._peers))
         words = Words(rows.columns, rows.nodes, names, self._seed)
         numbers = {ip: number for ip, (number, _) in rows.known.items()}
         words.tell_node(lambda node: node.number)
         words.tell_small(rows.protocol.to_numpy())
-        for column in _ADDRESSES.values():
+        for column in ADDRESSES.values():
             # Whether there was an upstream at all matters, too.
             absent = _NOT_REACHED if column == "upstream_remote_address" else 0
             words.tell_value(column, numbers.__getitem__, absent)
-        for column in (*_TEXTS.values(), *(column for _, column in self._peers), "route_name", "tls_sni_hostname"):
+        for column in (*TEXTS.values(), *(column for _, column in self._peers), "route_name", "tls_sni_hostname"):
             words.tell_text(column)
         words.tell_text("authority", where=self._weights(words) != _NO_HOST)
         return words.word
@@ -144,8 +94,8 @@ class Kinds:
             rows.protocol.cast(pl.UInt64),
             reached.cast(pl.UInt64),
             _routed(rows).cast(pl.UInt64),
-            *(rows.of_value(column, lambda ip: rows.known[ip][0], pl.UInt64) for column in _ADDRESSES.values()),
-            *(self._hashed(rows, column) for column in (*_TEXTS.values(), *(column for _, column in self._peers))),
+            *(rows.of_value(column, lambda ip: rows.known[ip][0], pl.UInt64) for column in ADDRESSES.values()),
+            *(self._hashed(rows, column) for column in (*TEXTS.values(), *(column for _, column in self._peers))),
             rows.of_value("route_name", lambda name: _hash(_meaningful_route(name)), pl.UInt64),
             *self._named(rows, _hash, pl.UInt64),
         ]
@@ -155,8 +105,8 @@ class Kinds:
         """Give the clues of some rows: only what `hashes` has looked at, so that a kind has one answer."""
         some = rows.at(at)
         values = some.columns.values
-        answers: dict[str, list[Any]] = {clue: values(column).to_list() for clue, column in _TEXTS.items()}
-        answers |= {clue: self._known_addresses(some, column) for clue, column in _ADDRESSES.items()}
+        answers: dict[str, list[Any]] = {clue: values(column).to_list() for clue, column in TEXTS.items()}
+        answers |= {clue: self._known_addresses(some, column) for clue, column in ADDRESSES.items()}
         answers["client"] = [some.workload(ip) for ip in answers["client_ip"]]
         answers["server"] = [some.workload(ip) for ip in answers["server_ip"]]
         answers |= self._peer_values(some)
