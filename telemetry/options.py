@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ByteSize, GetCoreSchemaHandler, SecretStr, ValidationInfo, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-__all__ = ["Address", "Bytes", "Loading", "ReadableFile", "Seconds", "Secret"]
+__all__ = ["ALONE", "Address", "Bytes", "Loading", "OwnFolder", "ReadableFile", "Seconds", "Secret"]
 
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"(\d{1,12}(?:\.\d{1,9})?)\s?(us|ms|s|m|h|d)"
@@ -138,6 +138,11 @@ def _read(path: Path, limit: int) -> bytes:
 
 ReadableFile = Annotated[Path, BeforeValidator(_readable), WithJsonSchema({"type": "string", "minLength": 1})]
 """A file that exists and can be read."""
+
+
+ALONE = "one handler's alone"
+OwnFolder = Annotated[Path, ALONE]
+"""A folder that no other handler may have: two of them in one are refused."""
 
 
 def _secret(value: object, info: ValidationInfo) -> object:

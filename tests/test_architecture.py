@@ -23,6 +23,7 @@ FLOORS = (
         "options",
         "printable",
         "selfmetrics",
+        "urls",
         "wire",
     },
     {"boundary", "logs", "operations", "outgoing", "schemas", "series"},
@@ -80,6 +81,7 @@ ONLY = {
         "selfmetrics",
         "series",
         "stream_writer",
+        "urls",
     },
     "journal": {"batch", "by_context", "errors", "plugin", "selfmetrics"},
 }

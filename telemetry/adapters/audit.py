@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +22,8 @@ from telemetry.audit.uploading import Upload
 from telemetry.batch import Batch, Template
 from telemetry.boundary import boundary
 from telemetry.errors import Retry
-from telemetry.options import Bytes, Seconds, Secret
+from telemetry.options import Bytes, OwnFolder, Seconds, Secret
+from telemetry.urls import StorageUrl
 
 __all__ = ["Audit"]
 
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 _UPLOAD_EVERY_S = 1.0
 _UPLOAD_BACKOFF_S = 60.0
 _CLOSE_S = 5.0
+_Upload = Annotated[str, StorageUrl("set it in the environment, such as AWS_SECRET_ACCESS_KEY")]
 
 
 class Audit(AbstractAsyncContextManager["Audit"]):
@@ -44,7 +46,7 @@ class Audit(AbstractAsyncContextManager["Audit"]):
 
         model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
-        directory: Path = Field(description="Where the files lie; its own, only this user may read it.")
+        directory: OwnFolder = Field(description="Where the files lie; its own, only this user may read it.")
         signing_key: Secret = Field(
             description="The Ed25519 private key in PEM, by reference; `telemetry audit keygen` makes one."
         )
@@ -63,9 +65,8 @@ class Audit(AbstractAsyncContextManager["Audit"]):
         keep_bytes: Bytes | None = Field(
             None, ge=1024, description="While finished files take more than that, the oldest go. Not set: they stay."
         )
-        upload: str | None = Field(
+        upload: _Upload | None = Field(
             None,
-            pattern=r"^[a-z][a-z0-9+.-]*://.+$",
             description="Where finished files are copied to, as fsspec knows it: s3://bucket/audit, file:///mnt/audit. "
             "Credentials are the environment's. Files not copied yet are kept, whatever keep_for says.",
         )

@@ -31,14 +31,14 @@ def diff(
         Path | None, typer.Option(metavar="FILE", help="History to predict series from. Default: OLD's journal.path.")
     ] = None,
     from_: Annotated[str, typer.Option("--from", metavar="TIME", help="How far back: -10m, or RFC 3339.")] = "-10m",
-    max_rows: Annotated[int, typer.Option(min=1, help="Look at no more requests than these.")] = 1_000_000,
+    max_rows: Annotated[int, typer.Option(min=1, help="Look at no more requests than these, the newest.")] = 1_000_000,
     series: Annotated[bool, typer.Option("--series/--no-series", help="Whether to predict series.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what NEW would change key by key, for handlers, rules and metrics, and how many series it would make.
 
-    Series are counted by running both configurations' metrics over requests that the journal still holds. Secrets are
-    masked; one that has another value is a change.
+    Series are counted by running both configurations' metrics over requests that the journal still holds: those that
+    the rules of some handler let through. Secrets are masked; one that has another value is a change.
 
     Exit codes, as diff(1)'s: 0 no change; 1 changes; 2 a file or an option has faults (all are listed).
     """

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from telemetry.batch import Template
+from telemetry.cli.newest import newest
 from telemetry.config import Settings
 from telemetry.config.changes import Change, changes, needing_restart
+from telemetry.config.handlers import HandlerSettings
 from telemetry.errors import StartError
 from telemetry.journal.history import History
 from telemetry.predict import Count, SeriesOf, same_series, total
@@ -92,12 +94,18 @@ def _handlers(old: Settings, new: Settings) -> Iterator[tuple[str, str]]:
         elif before.accepts != after.accepts:
             yield name, "removed and begun anew: it takes other templates; what it has yet to take is given up"
         elif before.adapter_settings() != after.adapter_settings():
-            yield name, "restarted: its adapter is made anew, its cursor goes on"
+            begun = "; its totals begin anew" if _keeps_totals(before) else ""
+            yield name, f"restarted: its adapter is made anew, its cursor goes on{begun}"
         elif before.delivery != after.delivery:
             yield name, "paused for a moment: its delivery changes, its adapter goes on"
         elif rules.plan(name, before.accepts) != others.plan(name, after.accepts) or old.probes != new.probes:
             yield name, "goes on: other rows from the next batch"
     yield from ((name, "added: it begins with what comes after") for name in new.handlers if name not in old.handlers)
+
+
+def _keeps_totals(handler: HandlerSettings) -> bool:
+    """Whether the adapter adds up: those that do have an option that bounds how many totals they hold."""
+    return hasattr(handler, "max_series") and getattr(handler, "temporality", "cumulative") == "cumulative"
 
 
 def predict(
@@ -109,18 +117,22 @@ def predict(
     max_rows: int,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Prediction:
-    """Run both configurations' metrics over the history. Raises StartError when there is none, saying what to do."""
+    """Run both configurations' metrics over the newest of the history.
+
+    Raises StartError when there is none, saying what to do.
+    """
     before, after = SeriesOf(old, old), SeriesOf(new, old)
     same = same_series(old, new)
     rows, first_ns, last_ns, complete = 0, 0, 0, True
-    for _, appended_ns, batch in History(journal).batches(from_ns, time.time_ns(), {Template.LOGENTRY}):
+    kept = newest(History(journal), from_ns, time.time_ns(), Template.LOGENTRY, max_rows=max_rows)
+    for appended_ns, batch in kept:
         if rows + len(batch.rows) > max_rows and rows:
             complete = False
             break
         before.add(batch)
         if not same:
             after.add(batch)
-        rows, first_ns, last_ns = rows + len(batch.rows), first_ns or appended_ns, appended_ns
+        rows, first_ns, last_ns = rows + len(batch.rows), appended_ns, last_ns or appended_ns
         progress(rows)
     if not rows:
         raise StartError(f"{journal} holds no entries of that time; {_KEEP}")

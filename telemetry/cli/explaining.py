@@ -5,7 +5,7 @@ from time import time_ns
 from telemetry import native
 from telemetry.catalog import Catalog
 from telemetry.config import Settings
-from telemetry.explain import Explainer, Explanation, course_of, messages_of
+from telemetry.explain import EXPECTED, Explainer, Explanation, Unreadable, course_of, messages_of
 from telemetry.mesh.addresses import Addresses
 from telemetry.mesh.resolve import Resolver
 from telemetry.node import node_of
@@ -17,9 +17,9 @@ __all__ = ["explanation_of"]
 
 
 def explanation_of(text: bytes, settings: Settings) -> Explanation:
-    """Explain the entries in a text. Raises Unreadable when it is in no known form, ConfigError for the catalog.
+    """Explain the entries in a text. Kubernetes is not asked.
 
-    Kubernetes is not asked.
+    Raises Unreadable when it is in no known form or has no entry, ConfigError for the catalog.
     """
     messages = list(messages_of(text))
     logs = settings.receiver.access_logs
@@ -38,7 +38,10 @@ def explanation_of(text: bytes, settings: Settings) -> Explanation:
         to_read(logs.response_trailers),
         logs.filter_state,
     )
-    return Explainer(contexts, wanted, course_of(settings, catalog)).explain(messages, time_ns())
+    explanation = Explainer(contexts, wanted, course_of(settings, catalog)).explain(messages, time_ns())
+    if not explanation.entries and not explanation.rejected:
+        raise Unreadable(f"there is no entry in it; {EXPECTED}")
+    return explanation
 
 
 def _named(catalog: Catalog, host: str) -> tuple[str, str | None] | None:

@@ -39,7 +39,8 @@ def replay(
     """Send to a handler what is kept already: rows keep their identity, so that a sink may drop what it has.
 
     TIME is RFC 3339 with its zone (2026-11-21T12:00:00Z), or how long ago (-15m, -2h), or now; it is that of the
-    journal's taking. Dead letters ask no rules; their files go once every row in them is taken.
+    journal's taking, by which rules' rate limits count too. Dead letters ask no rules; their files go once every row
+    in them is taken.
 
     Exit codes: 0 all was sent and taken; 1 not all was sent (given up, interrupted, not to be started); 2 the
     configuration or an option has faults; 3 all was sent, but the sink rejected rows, or files could not be read.
@@ -47,6 +48,8 @@ def replay(
     if bool(from_) is dead_letters:
         raise _wrong("give either --from TIME (the journal's history) or --dead-letters")
     span_ns, limit_s = _times(from_, to, give_up_after)
+    if not dead_letters and span_ns[0] >= span_ns[1]:
+        raise _wrong("--from is not before --to, so nothing lies between them; give the earlier time to --from")
     from telemetry.cli.replaying import Request  # noqa: PLC0415 - polars takes long: mistakes are told before
 
     request = Request(handler, None if dead_letters else span_ns, folder, rules=not no_rules, limit_s=limit_s)

@@ -13,6 +13,7 @@ import typer
 
 from telemetry import logs
 from telemetry.batch import Batch, Template
+from telemetry.cli.then import Then
 from telemetry.config import Settings
 from telemetry.delivery import terms_of
 from telemetry.errors import StartError
@@ -53,11 +54,12 @@ async def _replay(request: Request, settings: Settings) -> Replayed:
     async with handler.make() as adapter:
         if isinstance(adapter, Scraped):
             raise StartError(f"{request.handler} shows what the running service holds in memory; nothing can be sent")
-        one = _replay_to(request, settings, adapter)
+        then = Then()
+        one = _replay_to(request, settings, adapter, then)
         if request.span_ns is None:
             work = one.dead_letters(_files(request, settings))
         else:
-            work = one.history(_history(settings, request.span_ns, handler.accepts))
+            work = one.history(_history(settings, request.span_ns, handler.accepts, then))
         _stop_on_sigterm()
         try:
             async with asyncio.timeout(request.limit_s):
@@ -68,11 +70,12 @@ async def _replay(request: Request, settings: Settings) -> Replayed:
     return one.result
 
 
-def _replay_to(request: Request, settings: Settings, adapter: Adapter) -> Replay:
+def _replay_to(request: Request, settings: Settings, adapter: Adapter, then: Then) -> Replay:
     handler = settings.handlers[request.handler]
     select: Select = everything
     if request.rules:
-        select = Rules(settings.rules, settings.probes).select_for(request.handler, handler.accepts)
+        rules = Rules(settings.rules, settings.probes, clock_ns=then.now_ns)
+        select = then.choosing(rules.select_for(request.handler, handler.accepts))
     return Replay(
         request.handler,
         adapter,
@@ -83,13 +86,14 @@ def _replay_to(request: Request, settings: Settings, adapter: Adapter) -> Replay
     )
 
 
-def _history(settings: Settings, span_ns: tuple[int, int], templates: Collection[Template]) -> Iterator[Batch]:
+def _history(
+    settings: Settings, span_ns: tuple[int, int], templates: Collection[Template], then: Then
+) -> Iterator[Batch]:
     """Give what the journal holds of these times. Raises StartError when it is in memory."""
     path = settings.journal.path
     if path is None:
         raise StartError("the journal is in memory, which nobody else can read; set journal.path to have a history")
-    for _, _, batch in History(path).batches(*span_ns, templates):
-        yield batch
+    yield from then.remembered(History(path).batches(*span_ns, templates))
 
 
 def _files(request: Request, settings: Settings) -> list[Path]:

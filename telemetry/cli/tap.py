@@ -1,6 +1,8 @@
 """`telemetry tap`: live rows from a running service."""
 
+import signal
 import sys
+import threading
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,14 +44,16 @@ def tap(
     What was left out is said on standard error: rows beyond --max-rows-per-s (sampled evenly), and rows that came
     faster than they could be looked at (dropped). Watching slows nothing down.
 
-    Exit codes: 0 ended by Ctrl-C or --limit; 1 the service is not there, is too busy, or went away; 2 an option has
-    faults.
+    Exit codes: 0 ended by Ctrl-C, SIGTERM or --limit; 1 the service is not there, is too busy, or went away; 2 an
+    option has faults.
     """
     from telemetry.cli.tapping import Query, Refused, Shown, rows_from  # noqa: PLC0415 - httpx and rich take a while
 
     chosen = [name.strip() for one in columns or () for name in one.split(",") if name.strip()]
     shown = Shown(template, chosen, as_json=as_json or not sys.stdout.isatty())
     query = Query(url, template, match, shown.asked, limit, max_rows_per_s)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does
     try:
         end = rows_from(query, shown)
     except KeyboardInterrupt:

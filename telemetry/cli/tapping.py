@@ -71,11 +71,13 @@ class Shown:
         self.asked = list(columns) if columns or as_json else list(_DEFAULT[template])
         self._console = None if as_json else Console()
         self._counts: Mapping[str, int] = {}
+        self._rows = 0
         if self._console is not None:
             self._print([Text(name, style="bold") for name in self.asked])
 
     def row(self, line: str) -> None:
         """Print a row."""
+        self._rows += 1  # before: who sees the row and sends a signal finds it counted
         if self._console is None:
             sys.stdout.write(printable(line) + "\n")
             sys.stdout.flush()
@@ -91,8 +93,11 @@ class Shown:
 
     def sum_up(self) -> None:
         """Say what became of all rows."""
+        # The service's counts come each second; what was printed since was seen, and it matched.
+        least = {name: max(self._counts.get(name, 0), self._rows) for name in ("seen", "matched", "shown")}
+        counts = {**self._counts, **least}
         words = (("seen", "seen"), ("matched", "matched"), ("shown", "shown"), ("sampled_out", "sampled out"))
-        said = [f"{self._counts.get(name, 0)} {word}" for name, word in (*words, ("dropped", "dropped"))]
+        said = [f"{counts.get(name, 0)} {word}" for name, word in (*words, ("dropped", "dropped"))]
         sys.stderr.write(f"telemetry tap: rows: {', '.join(said)}\n")
 
     def _print(self, cells: Sequence[Text]) -> None:

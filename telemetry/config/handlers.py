@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
@@ -11,10 +12,13 @@ from pydantic_core import PydanticCustomError
 from telemetry.batch import Template
 from telemetry.config.section import Section
 from telemetry.discovery import adapters
-from telemetry.options import Bytes, Loading, Seconds
+from telemetry.options import ALONE, Bytes, Loading, Seconds
 from telemetry.plugin import Adapter, Scraped
 
-__all__ = ["Context", "DeliverySettings", "HandlerSettings", "fit_together", "handler_settings", "settings_class"]
+__all__ = ["DEFAULT_HANDLERS", "Context", "DeliverySettings", "HandlerSettings", "handler_settings", "settings_class"]
+
+DEFAULT_HANDLERS: Mapping[str, Mapping[str, str]] = {"prometheus": {"adapter": "prometheus"}}
+"""What holds where a file has no handlers, as it would be written."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Context(Loading):
 
     adapters: Mapping[str, type[Adapter]]
     handlers: Mapping[str, frozenset[Template]] | None = None
-    """What each accepts; None where the file names none."""
+    """What each accepts; None where the file has nothing that could be taken for handlers."""
 
 
 class DeliverySettings(Section):
@@ -94,6 +98,12 @@ class HandlerSettings(Section):
         """Give what the adapter is made of: all but how batches are handed over."""
         return self.model_copy(update={"delivery": DeliverySettings()})
 
+    def own_folders(self) -> Mapping[str, Path]:
+        """Give the folders that no other handler may write to, by their keys."""
+        fields = type(self).model_fields.items()
+        own = {field.alias or name: getattr(self, name) for name, field in fields if ALONE in field.metadata}
+        return {key: folder for key, folder in own.items() if folder is not None}
+
     def secrets(self) -> frozenset[str]:
         """Give every secret among the options, however deep: what must be masked in the adapter's messages."""
         return frozenset(_secrets(dict(self)))
@@ -111,7 +121,6 @@ def _secrets(value: object) -> Iterator[str]:
             yield from _secrets(each)
 
 
-_BUILT_IN = "edges"
 _RESERVED = frozenset(dir(HandlerSettings)) | HandlerSettings.model_fields.keys()
 
 
@@ -130,19 +139,6 @@ def settings_class(adapter: type[Adapter]) -> type[HandlerSettings]:
         "model_config": ConfigDict(**{**adapter.Config.model_config, **HandlerSettings.model_config}),
     }
     return type(f"{adapter.__name__}Handler", (HandlerSettings, adapter.Config), namespace)
-
-
-def fit_together(handlers: Mapping[str, HandlerSettings]) -> Mapping[str, HandlerSettings]:
-    """Refuse two handlers whose adapters would write the same page, and one with the name of the built-in handler."""
-    if _BUILT_IN in handlers:
-        raise PydanticCustomError("name", "edges is the handler that is built in; give yours another name")
-    scraped = [name for name, handler in handlers.items() if handler.scraped]
-    if len(scraped) > 1:
-        names = " and ".join(scraped)
-        raise PydanticCustomError(
-            "twice", "{names} would both write the page /metrics; keep one of them", {"names": names}
-        )
-    return handlers
 
 
 def handler_settings() -> BeforeValidator:

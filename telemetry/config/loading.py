@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from telemetry.config.document import Path as KeyPath
 from telemetry.config.document import read
 from telemetry.config.faults import faults_of, flaws_of, in_order, known_keys
+from telemetry.config.fitting import accepted_templates
 from telemetry.config.handlers import Context, HandlerSettings, settings_class
-from telemetry.config.rules import accepted_templates
 from telemetry.config.settings import Settings
 from telemetry.discovery import adapters
 from telemetry.errors import ConfigError, Fault

@@ -5,12 +5,14 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from telemetry.config.labels import MAX_LABELS, LabelName, LabelValue, compiled
 from telemetry.config.rules import ProbeSettings, distinct_names, refuse
 from telemetry.config.section import Section
 from telemetry.config.standard_metrics import StandardMetricsSettings
 from telemetry.exposition import METRIC_NAME
+from telemetry.expressions import ExpressionError
 from telemetry.processors.custom_metrics import DIMENSIONS, Custom
 from telemetry.processors.metric_labels import number_of, rows_of
 from telemetry.processors.signals import Metrics
@@ -47,8 +49,10 @@ class MetricSettings(Section):
         "counter", validate_default=True, description="counter, gauge or histogram."
     )
     unit: Unit = Field("1", description="Its unit in UCUM: 1, ms, s, By.")
-    value: Annotated[str, compiled(number_of)] = Field(
-        "1", description="A number of each request, in CEL. A counter adds it up; of a gauge the last one counts."
+    value: str = Field(
+        "1",
+        description="A number of each request, in CEL, or a duration, told in `unit`. A counter adds it up; of a gauge "
+        "the last one counts.",
     )
     dimensions: Mapping[LabelName, LabelValue] = Field(
         default_factory=lambda: dict(DIMENSIONS), min_length=1, max_length=MAX_LABELS,
@@ -71,6 +75,15 @@ class MetricSettings(Section):
         if kind != "counter" and name.endswith(_SUFFIXES):
             raise refuse(f"{name} would be taken for a part of another metric: a {kind}'s name has no such suffix")
         return kind
+
+    @field_validator("value")
+    @classmethod
+    def _value_is_a_number(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            number_of(value, info.data.get("unit", "s"))  # a unit with a fault is told of by itself
+        except ExpressionError as error:
+            raise PydanticCustomError("expression", "{fault}", {"fault": str(error)}) from None
+        return value
 
     @field_validator("buckets")
     @classmethod

@@ -1,9 +1,10 @@
 """The settings of what comes in."""
 
 import socket
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from telemetry.config.envoy_metrics import EnvoyMetricsSettings
 from telemetry.config.listeners import GrpcSettings
@@ -26,25 +27,36 @@ FilterStateKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 FilterStateKeys = Annotated[tuple[FilterStateKey, ...], Field(max_length=64), AfterValidator(distinct)]
 
 
-class AccessLogSettings(Section):
-    """What becomes a column of its own in decoding; Envoy sends it only when told to (`telemetry generate`)."""
+_ATTRIBUTES_OF: Mapping[str, tuple[str, ...]] = {
+    "request_headers": (
+        ":method", "content-type", "traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid",
+        "x-b3-parentspanid", "x-b3-sampled",
+    ),
+    "response_headers": ("grpc-status",),
+    "response_trailers": ("grpc-status",),
+}  # fmt: skip
+"""The headers without which attributes would be missing."""
 
-    request_headers: Headers = Field(
-        (
-            ":method",
-            "content-type",
-            "traceparent",
-            "tracestate",
-            "b3",
-            "x-b3-traceid",
-            "x-b3-spanid",
-            "x-b3-parentspanid",
-            "x-b3-sampled",
-        ),
-        description="Request headers that become columns: method, protocol and trace are read from them.",
+
+class AccessLogSettings(Section):
+    """What is read of headers and filter state; Envoy sends it only when told to (`telemetry generate`)."""
+
+    # Before the lists, whose checks look at it.
+    only_named: bool = Field(
+        False, description="Leave out headers that attributes are made of where a list does not name them."
     )
-    response_headers: Headers = Field(("grpc-status",), description="Response headers read for gRPC's status.")
-    response_trailers: Headers = Field(("grpc-status",), description="Response trailers read for gRPC's status.")
+    request_headers: Headers = Field(
+        _ATTRIBUTES_OF["request_headers"],
+        description="Request headers. Those of method, protocol and trace are read besides the ones named; []: none.",
+    )
+    response_headers: Headers = Field(
+        _ATTRIBUTES_OF["response_headers"],
+        description="Response headers. gRPC's status is read besides the ones named; []: none.",
+    )
+    response_trailers: Headers = Field(
+        _ATTRIBUTES_OF["response_trailers"],
+        description="Response trailers. gRPC's status is read besides the ones named; []: none.",
+    )
     filter_state: FilterStateKeys = Field(
         (
             "downstream_peer",
@@ -64,6 +76,14 @@ class AccessLogSettings(Section):
         ),
         description="Filter state objects read for the peer's workload: Istio's keys, new and old.",
     )
+
+    @field_validator(*_ATTRIBUTES_OF)
+    @classmethod
+    def _with_those_of_attributes(cls, headers: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Who names a header of his own doesn't mean to lose his traces."""
+        if not headers or info.data.get("only_named"):
+            return headers
+        return tuple(dict.fromkeys((*_ATTRIBUTES_OF[str(info.field_name)], *headers)))
 
 
 class CoalesceSettings(Section):

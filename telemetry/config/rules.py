@@ -1,7 +1,7 @@
 """The settings of rules: which rows go to which handlers, and how many of them."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from telemetry.batch import SCHEMAS, Template
+from telemetry.config.fitting import Accepted, misfits, starving, templates_of
 from telemetry.config.handlers import Context, HandlerSettings
 from telemetry.config.section import Section
-from telemetry.expressions import VOCABULARIES, ExpressionError, compile  # noqa: A004 - the verb of that room
 from telemetry.options import Seconds
 from telemetry.processors.probes import USER_AGENTS
 
@@ -20,7 +20,6 @@ __all__ = [
     "RateLimitSettings",
     "RuleSettings",
     "SamplingSettings",
-    "accepted_templates",
     "distinct_names",
     "known_handlers",
     "refuse",
@@ -31,6 +30,8 @@ SAMPLED = frozenset(template for template in Template if "request.id" in SCHEMAS
 """Whose rows stand for one request each; the others are sums, of which a part says nothing."""
 PROBED = frozenset(template for template in Template if "request.useragent" in SCHEMAS[template])
 """Whose rows say who asked."""
+
+_BUILT_IN = "default"
 
 UserAgent = Annotated[str, StringConstraints(min_length=3, max_length=256)]
 
@@ -43,6 +44,8 @@ def refuse(message: str, hint: str = "") -> PydanticCustomError:
 def _rule_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name):
         raise refuse("names are lower-case letters, digits, - and _, and begin with a letter")
+    if name == _BUILT_IN:
+        raise refuse(f"{name} is the rule of handlers that no rule names; give yours another name")
     return name
 
 
@@ -65,27 +68,6 @@ def distinct_names(sections: tuple[Any, ...]) -> tuple[Any, ...]:
     return sections
 
 
-def accepted_templates(document: object, adapters: Mapping[str, Any]) -> Mapping[str, frozenset[Template]] | None:
-    """Give what each handler in a file accepts, of one whose adapter can't be used every template.
-
-    None when the file has no handlers of its own, or nothing that could be taken for them.
-    """
-    handlers = document.get("handlers") if isinstance(document, Mapping) else None
-    if not isinstance(handlers, Mapping):
-        return None
-    return {name: _accepts(section, adapters) for name, section in handlers.items()}
-
-
-def _accepts(section: object, adapters: Mapping[str, Any]) -> frozenset[Template]:
-    adapter = section.get("adapter") if isinstance(section, Mapping) else None
-    if not isinstance(adapter, str) or adapter not in adapters:
-        return frozenset(Template)
-    try:
-        return frozenset(adapters[adapter].accepts)
-    except ImportError:  # which is a fault of its own
-        return frozenset(Template)
-
-
 def known_handlers(names: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
     """Refuse names that no handler has."""
     for name in names:
@@ -94,20 +76,6 @@ def known_handlers(names: tuple[str, ...], known: Collection[str]) -> tuple[str,
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
             raise refuse(f"no handler is named {name}", hint)
     return names
-
-
-def templates_of(match: str, among: Collection[Template]) -> frozenset[Template]:
-    """Give the templates whose rows `match` can be asked of. Raises ExpressionError when there are none."""
-    faults, fitting = [], set()
-    for template in (each for each in Template if each in among):
-        try:
-            compile(match, VOCABULARIES[template])
-            fitting.add(template)
-        except ExpressionError as fault:
-            faults.append(fault)
-    if faults and not fitting:
-        raise faults[0]
-    return frozenset(fitting)
 
 
 class RateLimitSettings(Section):
@@ -155,7 +123,7 @@ class RuleSettings(Section):
     @property
     def asked(self) -> frozenset[Template]:
         """The templates that the rule may be about, whoever accepts them."""
-        return frozenset(self.templates) or (SAMPLED if self.sampling else frozenset(Template))
+        return _asked(frozenset(self.templates), self.sampling)
 
     @field_validator("handlers")
     @classmethod
@@ -173,40 +141,21 @@ class RuleSettings(Section):
     @field_validator("match")
     @classmethod
     def _match_fits(cls, match: str, info: ValidationInfo) -> str:
-        if fault := next(_misfits(match, info), None):
+        written = frozenset(info.data.get("templates", ()))
+        about = _asked(written, info.data.get("sampling"))
+        accepted = _accepted(info) or {}
+        taken = {name: accepted.get(name, frozenset(Template)) for name in info.data.get("handlers", ())}
+        if fault := next(misfits(match, written, about, taken), None):
             raise PydanticCustomError("expression", "{fault}", {"fault": fault})
         return match
 
 
-def _accepted(info: ValidationInfo) -> Mapping[str, frozenset[Template]] | None:
+def _asked(written: frozenset[Template], sampling: object) -> frozenset[Template]:
+    return written or (SAMPLED if sampling else frozenset(Template))
+
+
+def _accepted(info: ValidationInfo) -> Accepted | None:
     return info.context.handlers if isinstance(info.context, Context) else None
-
-
-def _misfits(match: str, info: ValidationInfo) -> Iterator[str]:
-    """Say what of the rule's templates the match can't be asked of, or which handler accepts nothing of it."""
-    written = frozenset(info.data.get("templates", ()))
-    for template in (each for each in Template if each in written):
-        try:
-            templates_of(match, {template})
-        except ExpressionError as fault:
-            yield f"{_rows_of(template)}: {fault}"
-    accepted = _accepted(info) or {}
-    taken = {name: accepted.get(name, frozenset(Template)) for name in info.data.get("handlers", ())}
-    about = written or (SAMPLED if info.data.get("sampling") else frozenset(Template))
-    among = about & frozenset(template for templates in taken.values() for template in templates)
-    try:
-        fitting = templates_of(match, among or about)
-    except ExpressionError as fault:
-        yield f"{_rows_of(min(among or about, key=list(Template).index))}: {fault}"
-        return
-    for name, templates in taken.items():
-        if not templates & fitting:
-            yield f"handler {name} accepts {', '.join(sorted(templates))}; this is about {', '.join(sorted(fitting))}"
-
-
-def _rows_of(template: Template) -> str:
-    sums = "metric, whose rows are sums: they have metric, kind, unit and labels; a metric's own match sees requests"
-    return f"in rows of {sums if template is Template.METRIC else template}"
 
 
 class ProbeSettings(Section):
@@ -227,7 +176,16 @@ def rules_name_handlers(rules: tuple[RuleSettings, ...], info: ValidationInfo) -
     if "handlers" in info.data:
         for rule in rules:
             known_handlers(rule.handlers, handlers)
+            if info.context is None:
+                _feeds(rule, {name: handlers[name].accepts for name in rule.handlers})
     return rules
+
+
+def _feeds(rule: RuleSettings, taken: Accepted) -> None:
+    about = rule.asked & templates_of(rule.match, rule.asked)
+    for name in starving(about, taken):
+        accepts = ", ".join(sorted(taken[name]))
+        raise refuse(f"handler {name} accepts {accepts}; rule {rule.name} is about {', '.join(sorted(about))}")
 
 
 Rules = Annotated[tuple[RuleSettings, ...], AfterValidator(distinct_names), AfterValidator(rules_name_handlers)]

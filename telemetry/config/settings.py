@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from telemetry.config.dead_letters import DeadLetterSettings
 from telemetry.config.edges import EdgeSettings
-from telemetry.config.handlers import HandlerSettings, fit_together, handler_settings
+from telemetry.config.handlers import DEFAULT_HANDLERS, HandlerSettings, handler_settings
 from telemetry.config.hops import HopsSection
 from telemetry.config.journal import JournalSettings
 from telemetry.config.kubernetes import KubernetesSettings
@@ -18,6 +18,7 @@ from telemetry.config.names import named
 from telemetry.config.receiver import AccessLogSettings, CoalesceSettings, ReceiverSettings
 from telemetry.config.rules import ProbeSettings, Rules
 from telemetry.config.section import Section
+from telemetry.config.side_by_side import fit_together
 from telemetry.config.standard_metrics import StandardMetricsSettings
 from telemetry.config.tls import TlsSettings
 from telemetry.config.traces import TracesSection
@@ -119,7 +120,7 @@ Handler = Annotated[HandlerSettings, handler_settings()]
 
 
 def _default_handlers() -> dict[str, Any]:
-    return {"prometheus": {"adapter": "prometheus"}}
+    return dict(DEFAULT_HANDLERS)
 
 
 class Settings(Section):

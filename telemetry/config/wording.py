@@ -1,6 +1,7 @@
 """What pydantic found wrong, in plain words with an example of what is right."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ _OURS = frozenset(
         "duration",
         "size",
         "address",
+        "url",
         "file",
         "secret",
         "exposed",
@@ -88,6 +90,8 @@ def _not(value: object) -> str:
         return ", not null"
     if not isinstance(value, str | int | float):
         return ""
+    if isinstance(value, str) and "://" in value and re.search("[@?]", value):
+        return ""  # a password or token may be in it
     shown = repr(value)
     return f", not {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}"
 

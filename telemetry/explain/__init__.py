@@ -2,11 +2,13 @@
 
 from telemetry.explain.course import Course, course_of
 from telemetry.explain.explaining import Explainer
-from telemetry.explain.explanation import Entry, Explained, Explanation, Point
-from telemetry.explain.forms import Unreadable, messages_of
+from telemetry.explain.explanation import Elsewhere, Entry, Explained, Explanation, Point
+from telemetry.explain.forms import EXPECTED, Unreadable, messages_of
 
 __all__ = [
+    "EXPECTED",
     "Course",
+    "Elsewhere",
     "Entry",
     "Explained",
     "Explainer",

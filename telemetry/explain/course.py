@@ -10,6 +10,7 @@ from telemetry.catalog import Catalog
 from telemetry.catalog_operations import CatalogOperations
 from telemetry.config import Settings
 from telemetry.config.metrics import metrics_of
+from telemetry.explain.explanation import Elsewhere
 from telemetry.expressions import compile  # noqa: A004 - the verb of that room
 from telemetry.plugin import Processor
 from telemetry.processors.connections import Connections
@@ -65,6 +66,19 @@ class Course:
         """Give what one entry counts into."""
         if self.signals is not None:
             yield from (one for one in self.signals.process(_batch(row)) if one.template is Template.METRIC)
+
+    def elsewhere(self) -> Sequence[Elsewhere]:
+        """Give the rules that are about neither entries nor metrics."""
+        templates: dict[str, set[Template]] = {}
+        for handler, accepts in self.accepts.items():
+            for template, rules in (self.rules.plan(handler, accepts) or {}).items():
+                for rule in rules:
+                    templates.setdefault(rule.name, set()).add(template)
+        return [
+            Elsewhere(rule.name, rule.handlers, tuple(sorted(about)))
+            for rule in self.rules.rules
+            if (about := templates.get(rule.name)) and not about & {Template.LOGENTRY, Template.METRIC}
+        ]
 
     def entry(self, row: pl.DataFrame) -> Batch:
         """Give one entry as rules look at it."""

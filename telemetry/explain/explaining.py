@@ -44,7 +44,7 @@ class Explainer:
         if len(columns.rows):
             rows = self._normalise.rows(columns, nodes, received_ns)
             entries = list(self._entries(rows, _with_values(columns)))
-        return Explanation(entries, decoded.rejected, decoded.repaired)
+        return Explanation(entries, decoded.rejected, decoded.repaired, self._course.elsewhere())
 
     def _entries(self, rows: pl.DataFrame, raw: pl.DataFrame) -> Iterator[Entry]:
         rows = self._course.completed(rows)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from telemetry.batch import Template
 from telemetry.rules.explaining import Received, Why
 
-__all__ = ["Entry", "Explained", "Explanation", "Point"]
+__all__ = ["Elsewhere", "Entry", "Explained", "Explanation", "Point"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A rule that none of this asks: it is about rows of other `templates`, which take more than one entry."""
+
+    rule: str
+    handlers: tuple[str, ...]
+    templates: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What becomes of a text's entries, and how many were kept out or repaired, by reason."""
 
     entries: Sequence[Entry]
     rejected: Mapping[str, int]
     repaired: Mapping[str, int]
+    elsewhere: Sequence[Elsewhere] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain data."""

@@ -11,8 +11,13 @@ from telemetry.errors import TelemetryError
 from telemetry.explain.file_log import entry_of_fields, fields_of_line, is_file_log
 from telemetry.receivers.descriptors import pool
 
-__all__ = ["Unreadable", "messages_of"]
+__all__ = ["EXPECTED", "Unreadable", "messages_of"]
 
+EXPECTED = (
+    "give an entry of Envoy's file log, or protobuf's JSON form of an HTTPAccessLogEntry, TCPAccessLogEntry or "
+    "StreamAccessLogsMessage"
+)
+"""What to do about an input in which there is no entry."""
 _STREAM = "envoy.service.accesslog.v3.StreamAccessLogsMessage"
 _FLAGS = "envoy.data.accesslog.v3.ResponseFlags"
 _MAX_DEPTH = 64
@@ -60,10 +65,7 @@ def _line(number: int, line: bytes) -> Json:
     except orjson.JSONDecodeError:
         fields = fields_of_line(line.decode(errors="replace"))
     if fields is None:
-        raise Unreadable(
-            f"line {number}: neither JSON nor Envoy's default text format; give an entry of Envoy's file log, "
-            "or protobuf's JSON form of an HTTPAccessLogEntry, TCPAccessLogEntry or StreamAccessLogsMessage"
-        )
+        raise Unreadable(f"line {number}: neither JSON nor Envoy's default text format; {EXPECTED}")
     return dict(fields)
 
 

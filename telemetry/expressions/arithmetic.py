@@ -66,7 +66,9 @@ def _remainder(a: pl.Expr, b: pl.Expr, kind: Kind) -> pl.Expr:
 
 def _converted(a: pl.Expr, taken: Kind, kind: Kind) -> pl.Expr:
     # A double of -2⁶³ may stand for a smaller number: CEL's range of doubles for int leaves both ends out.
-    inside = pl.when(a > -(2.0**63)).then(a) if taken is DOUBLE and kind is INT else a
+    # And -0.5 is below uint's, though it would be cut to 0.
+    lowest = {INT: a > -(2.0**63), UINT: a >= 0} if taken is DOUBLE else {}
+    inside = pl.when(lowest[kind]).then(a) if kind in lowest else a
     return inside.cast(kind.dtype, strict=False)
 
 

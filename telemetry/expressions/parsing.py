@@ -119,6 +119,11 @@ class _Reader:
 
     def _unary(self, tree: _Tree, depth: int) -> Node:
         operator, operand = tree.children
+        number = _integer(operand) if operator.data == "unary_neg" else None
+        if number is not None and not number.startswith("-"):  # of -2⁶³ the digits alone are out of range
+            return self._constant(tree.meta.start_pos, number.type, f"-{number}")
+        if number is not None:  # and so they are where two signs cancel out
+            self._constant(number.start_pos, number.type, number[1:])
         return self._call(tree, _OPERATORS[operator.data], iter((operand,)), depth)
 
     def _member_dot(self, tree: _Tree, depth: int) -> Node:
@@ -146,10 +151,20 @@ class _Reader:
 
     def _literal(self, tree: _Tree, _depth: int) -> Node:
         token = tree.children[0]
+        return self._constant(token.start_pos, token.type, str(token))
+
+    def _constant(self, position: int, token: str, text: str) -> Constant:
         try:
-            return Constant(token.start_pos, *value_of(token.type, str(token)))
+            return Constant(position, *value_of(token, text))
         except ValueError as fault:
-            raise ExpressionError(self.text, token.start_pos, str(fault)) from None
+            raise ExpressionError(self.text, position, str(fault)) from None
+
+
+def _integer(tree: _Tree) -> _Tree | None:
+    """Give the token of an integer that stands there without parentheses."""
+    while tree.data in _WRAPPERS and len(tree.children) == 1:
+        tree = tree.children[0]
+    return tree.children[0] if tree.data == "literal" and tree.children[0].type == "INT_LIT" else None
 
 
 def _chain(tree: _Tree) -> Iterator[_Tree]:

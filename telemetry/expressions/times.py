@@ -26,6 +26,7 @@ def overloads() -> Iterator[Overload]:
         yield Overload(name, (TIMESTAMP_KIND,), INT, part, method=True)
     for name, unit in (("getHours", "h"), ("getMinutes", "m"), ("getSeconds", "s")):
         yield Overload(name, (DURATION_KIND,), INT, _whole(_UNITS_NS[unit]), method=True)
+    yield Overload("getMilliseconds", (DURATION_KIND,), INT, _milliseconds, method=True)
 
 
 def _parts() -> Iterator[tuple[str, _Part]]:
@@ -46,6 +47,11 @@ def _parts() -> Iterator[tuple[str, _Part]]:
 
 def _whole(unit_ns: int) -> _Part:
     return lambda a: a.to_physical().abs().floordiv(unit_ns) * a.to_physical().sign()
+
+
+def _milliseconds(a: pl.Expr) -> pl.Expr:
+    # The part below the second, with the duration's sign: the others are the whole duration in their unit.
+    return (a.to_physical().abs() % _UNITS_NS["s"]).floordiv(_UNITS_NS["ms"]) * a.to_physical().sign()
 
 
 def _within(ns: int, text: str) -> int:

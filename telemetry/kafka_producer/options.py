@@ -13,6 +13,7 @@ from telemetry.kafka_records.encodings import Format
 from telemetry.kafka_records.keys import KEYWORDS, usable
 from telemetry.kafka_records.parcels import RecordMode
 from telemetry.options import Bytes, ReadableFile, Seconds, Secret
+from telemetry.urls import Url
 
 __all__ = ["Options", "RecordMode", "Sasl", "SchemaRegistry"]
 
@@ -20,7 +21,7 @@ _PLACE = "{template}"
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+")
 _Server = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]):\d{1,5}$")]
-_Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$", max_length=2048)]
+_Url = Annotated[str, Url("give username and password: env:NAME")]
 _STRICT = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
 

@@ -9,10 +9,11 @@ from pydantic_core import PydanticCustomError
 from telemetry.batch import SCHEMAS, Template
 from telemetry.line_protocol.points import FIELDS, MEASUREMENTS, TAGS
 from telemetry.options import ReadableFile, Seconds, Secret
+from telemetry.urls import Url
 
 __all__ = ["Options"]
 
-_Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$", max_length=2048)]
+_Url = Annotated[str, Url("give token: env:NAME, or for v1 username and password: env:NAME")]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 _Attributes = Mapping[Template, tuple[str, ...]]
 

@@ -38,12 +38,14 @@ _RESPONSES: Mapping[Signal, tuple[Any, str]] = {
 _CODE = grpc.StatusCode
 _PERMANENT = {
     _CODE.INVALID_ARGUMENT: "the sink finds the request malformed",
-    _CODE.UNIMPLEMENTED: "the sink does not take this signal; check the endpoint and the Collector's pipelines, "
-    "or leave the template out of the handler's rules",
     _CODE.ALREADY_EXISTS: "the sink says that it has it",
-    _CODE.FAILED_PRECONDITION: "the sink's state forbids it",
 }
 _OPERATOR = {
+    # Also what gRPC makes of HTTP's 404, when an ingress or a wrong port answers.
+    _CODE.UNIMPLEMENTED: "nothing takes this signal there; check the endpoint and the Collector's pipelines, or leave "
+    "the template out of the handler's rules",
+    # By gRPC's definition somebody must mend the sink's state first; then it takes the same request.
+    _CODE.FAILED_PRECONDITION: "the sink's state forbids it; look at the sink",
     _CODE.UNAUTHENTICATED: "the sink does not accept our credentials; check the headers and the client certificate",
     _CODE.PERMISSION_DENIED: "the sink forbids it to our credentials; check what they may do",
 }

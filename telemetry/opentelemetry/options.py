@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from telemetry.attributes import ATTRIBUTES
 from telemetry.opentelemetry.attributes import MESH
 from telemetry.options import Bytes, ReadableFile, Seconds, Secret
+from telemetry.urls import Url
 
 __all__ = ["Compression", "Options", "Protocol"]
 
@@ -17,7 +18,7 @@ Compression = Literal["gzip", "none"]
 
 _MIB = 1 << 20
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$", to_lower=True)]
-_Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+_Url = Annotated[str, Url("give headers: {authorization: env:NAME}", bare=True, query=True)]
 
 
 class Options(BaseModel):

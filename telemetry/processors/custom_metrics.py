@@ -47,7 +47,7 @@ def custom_table(metric: Custom, ignored: pl.Expr | None, skipped: Skipped) -> T
         rows &= rows_of(metric.match)
     elif ignored is not None:
         rows &= ~ignored
-    value = number_of(metric.value)
+    value = number_of(metric.value, metric.unit)
     labels = {name: label_of(text) for name, text in metric.dimensions.items()}
     uses = EXEMPLAR_READS.union(value.meta.root_names())
     points = partial(_points, metric, value, skipped)

@@ -8,10 +8,11 @@ from pydantic_core import PydanticCustomError
 
 from telemetry.exposition import LABEL_NAME
 from telemetry.options import ReadableFile, Seconds, Secret
+from telemetry.urls import Url
 
 __all__ = ["Options"]
 
-_Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+(/.*)?$", max_length=2048)]
+_Url = Annotated[str, Url("give headers: {authorization: env:NAME}", query=True)]
 _HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$", to_lower=True)]
 _LabelValue = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 

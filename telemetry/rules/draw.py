@@ -1,5 +1,6 @@
 """Draw lots by what a request is called: the same request draws the same lot, wherever and whenever it is seen."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -25,7 +26,8 @@ def drawn(batch: Batch, positions: pl.Series, by: str, percent: float) -> Bools:
     """Say which of the rows at these positions are drawn at `percent` per cent.
 
     A trace is drawn as OpenTelemetry's consistent probability sampling draws it, by the last 56 bits of its id; a
-    request as Envoy's tracing does, by the first 32 bits of its x-request-id modulo 10,000. Another name is hashed.
+    request as Envoy's tracing does, by the first 32 bits of its x-request-id modulo 10,000 (finer shares are kept as
+    they are, where Envoy's are rounded to hundredths of a per cent). Another name is hashed.
     A row without any name is drawn by its batch and number, which stay when it is offered again.
     """
     columns = [name for name in IDS[by] if name in batch.rows.columns]
@@ -52,7 +54,7 @@ def _of_trace(ids: pl.Series, percent: float) -> Bools:
 
 def _of_request(ids: pl.Series, percent: float) -> Bools:
     lots = _hexadecimal(ids, 0, 8)
-    return _with_texts(ids, lots, _within(lots.fill_null(0).to_numpy(), percent), percent)
+    return _with_texts(ids, lots, _within(lots.fill_null(0).to_numpy(), percent, bits=32), percent)
 
 
 def _hexadecimal(ids: pl.Series, start: int, digits: int) -> pl.Series:
@@ -69,8 +71,17 @@ def _with_texts(ids: pl.Series, lots: pl.Series, kept: Bools, percent: float) ->
     return kept
 
 
-def _within(lots: UInts, percent: float) -> Bools:
-    kept: Bools = lots % np.uint64(_PARTS) < np.uint64(round(percent * _PARTS / 100))
+def _within(lots: UInts, percent: float, *, bits: int = 64) -> Bools:
+    """Say which lots, of so many bits, are drawn: whole ten-thousandths by Envoy's formula, a part of the next besides.
+
+    Envoy rounds to whole ones. What is left of the lot, divided by them, says who is in such a part.
+    """
+    share = round(percent * _PARTS / 100, 9)  # whole where it would be without floating point's rest
+    whole = math.floor(share)
+    rests = lots % np.uint64(_PARTS)
+    kept: Bools = rests < np.uint64(whole)
+    if share > whole:
+        kept |= (rests == np.uint64(whole)) & (lots // np.uint64(_PARTS) < (share - whole) * 2**bits / _PARTS)
     return kept
 
 

@@ -211,7 +211,7 @@ async def test_each_api_is_asked_in_its_own_way(sink, options, query, authorizat
         ({"database": "d", "api": "v3", "fields": {"metric": []}}, "metric can't be set"),
         ({"database": "d", "api": "v3", "username": "u"}, "username and password go together"),
         ({"database": "d", "api": "v3", "certificate": "pyproject.toml"}, "without https"),
-        ({"database": "d", "api": "v3", "url": "http://user:secret@host"}, "pattern"),
+        ({"database": "d", "api": "v3", "url": "http://user:secret@host"}, "holds a user name or password; give token"),
     ],
 )
 def test_what_does_not_fit_together_stops_the_start(options: dict[str, object], fault: str) -> None:

@@ -136,7 +136,11 @@ def retry_info(seconds: int) -> tuple[tuple[str, bytes], ...]:
         (CODE.UNAUTHENTICATED, "who?", (), Retry, None),
         (CODE.PERMISSION_DENIED, "no", (), Retry, None),
         (CODE.INVALID_ARGUMENT, "bad", (), Rejected, None),
-        (CODE.UNIMPLEMENTED, "unknown service", (), Rejected, None),
+        (CODE.ALREADY_EXISTS, "have it", (), Rejected, None),
+        # As gRPC says it when an ingress answers 404.
+        (CODE.UNIMPLEMENTED, "Received http2 header with status: 404", (), Retry, None),
+        (CODE.UNIMPLEMENTED, "unknown service", (), Retry, None),
+        (CODE.FAILED_PRECONDITION, "billing is off", (), Retry, None),
     ],
 )  # fmt: skip
 async def test_what_a_grpc_answer_means(code, details, trailers, error, after_s) -> None:

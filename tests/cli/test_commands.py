@@ -105,7 +105,8 @@ def test_generate_prints_what_the_mesh_is_to_be_told(mesh: str) -> None:
 
 def test_generate_takes_headers_and_address_from_a_configuration(tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
-    path.write_text("receiver: {grpc: {address: '127.0.0.9:7'}, access_logs: {request_headers: [x-tenant]}}")
+    logs = "{only_named: true, request_headers: [x-tenant]}"
+    path.write_text(f"receiver: {{grpc: {{address: '127.0.0.9:7'}}, access_logs: {logs}}}")
     http, _, static, *_ = yaml.safe_load_all(run("generate", "envoy", "-c", path).stdout)
     assert http["access_log"][0]["typed_config"]["additional_request_headers_to_log"] == ["x-tenant"]
     assert "127.0.0.9" in str(static)

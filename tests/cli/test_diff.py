@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from telemetry.batch import Template
 from telemetry.cli import app
 from telemetry.config import load
+from telemetry.journal.history import History
 from telemetry.predict import Count, SeriesOf, total
 from telemetry.processors.signals import BOUNDS
 from tests.rows import logentries
@@ -80,6 +82,7 @@ def test_what_becomes_of_each_handler_is_said(files):
     text = text.replace("prometheus: {adapter: prometheus}", "prometheus: {adapter: prometheus, max_series: 7}")
     files.new.write_text(text.replace('"POST"', '"PUT"'))
     found = files.json()
+    assert "its totals begin anew" in found["handlers"]["prometheus"]
     fates = {name: fate.partition(":")[0] for name, fate in found["handlers"].items()}
     assert fates == {"prometheus": "restarted", "out": "goes on", "gone": "removed", "new": "added"}
     keys = {change["key"]: change for change in found["changes"]}
@@ -157,6 +160,27 @@ async def test_series_are_predicted_from_what_the_journal_still_holds(files):
     assert "by_path_total" in table.stdout
 
 
+async def test_series_that_rules_keep_from_every_handler_are_not_counted(files):
+    await kept(files)
+    rules = """\
+  - {name: fives, match: 'labels.response_code == "503"', handlers: [prometheus], templates: [metric]}
+  - {name: entries, match: 'true', handlers: [out, gone], templates: [logentry]}
+"""
+    files.new.write_text(OLD.replace("  - {name: sums, match: 'metric == \"none\"', handlers: [gone]}\n", rules))
+    series = (await asyncio.to_thread(files.json))["series"]
+    assert series["old"]["istio_requests_total"]["label_sets"] == 2
+    assert series["new"]["istio_requests_total"]["label_sets"] == 1
+
+
+async def test_without_a_handler_of_metrics_there_are_no_series(files):
+    await kept(files)
+    handlers = "  prometheus: {adapter: prometheus}\n"
+    files.new.write_text(OLD.replace(handlers, "").replace("handlers: [out]", "handlers: [out], templates: [logentry]"))
+    series = (await asyncio.to_thread(files.json))["series"]
+    assert series["old"]["istio_requests_total"]["label_sets"] == 2
+    assert (series["new"], series["total"]["new"]) == ({}, {"label_sets": 0, "series": 0})
+
+
 async def test_what_is_predicted_is_what_a_service_then_has(files):
     await kept(files)
     files.new.write_text(OLD + THINNED)
@@ -187,9 +211,15 @@ def test_histograms_are_as_many_series_as_they_have_buckets_and_three_more(files
     assert total(counts).label_sets == len(counts)
 
 
-async def test_more_than_the_limit_is_not_looked_at_and_that_is_said(files):
+async def test_of_more_than_the_limit_the_newest_are_looked_at_and_that_is_said(files):
     await kept(files)
     await kept(files)
     files.new.write_text(OLD + THINNED)
+    journal = load(files.old).journal.path
     series = (await asyncio.to_thread(files.json, "--max-rows", "3"))["series"]
     assert (series["rows"], series["complete"]) == (3, False)
+    assert (
+        series["from_ns"]
+        == series["to_ns"]
+        == max(at for _, at, _ in History(journal).batches(templates={Template.LOGENTRY}))
+    )

@@ -93,6 +93,7 @@ def test_files_that_can_not_be_read_are_told_with_exit_code_3(config, letters):
         (["--handler", "out", "--from", "-1h", "--dead-letters"], "give either --from TIME"),
         (["--handler", "out", "--from", "yesterday"], "such as 2026-11-21T12:00:00Z"),
         (["--handler", "out", "--from", "2026-11-21T12:00:00"], "with its zone"),
+        (["--handler", "out", "--from", "now", "--to", "-5m"], "--from is not before --to"),
         (["--handler", "nobody", "--dead-letters"], "there are: prometheus, out"),
         (["--handler", "out", "--dead-letters", "--folder", "/nowhere"], "/nowhere is no folder"),
     ],
@@ -141,6 +142,16 @@ async def _write(path: Path, *batches: Batch) -> None:
         await journal.append(batches)
 
 
+async def _write_each_second(path: Path, *batches: Batch) -> None:
+    moment = [NOW_NS]
+    journal = SqliteJournal(path, SelfMetrics(), max_bytes=1 << 26, clock_ns=lambda: moment[0])
+    async with journal:
+        journal.attach("sink", set(Template))
+        for batch in batches:
+            await journal.append([batch])
+            moment[0] += SECOND_NS
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     path = tmp_path / "journal.db"
@@ -169,6 +180,17 @@ def test_rules_are_applied_unless_told_not_to(config, journal):
     assert (told["delivered"], told["filtered"]) == (0, told["rows"])
     told = json.loads(run("-c", config, "--handler", "out", "--from", "-1h", "--json", "--no-rules").stdout)
     assert (told["delivered"], told["filtered"]) == (told["rows"], 0)
+
+
+def test_a_rate_limit_lets_through_what_it_would_have_let_through_then(config, tmp_path, capfd):
+    path = tmp_path / "journal.db"
+    ten_rows = [{"response.outcome": "success"}] * 10
+    asyncio.run(_write_each_second(path, *(logentries(*ten_rows, sequence=at) for at in range(30))))
+    limit = "sampling: {rate_limit: {rows_per_second: 4, burst: 10}, keep_errors: false}"
+    rules = f"rules: [{{name: r, handlers: [out], templates: [logentry], {limit}}}]\n"
+    config.write_text(f"journal: {{path: {path}}}\n{CONFIG}{rules}")
+    told = json.loads(run("-c", config, "--handler", "out", "--from", "2023-01-01T00:00:00Z", "--json").stdout)
+    assert (told["rows"], told["delivered"], told["sampled_out"]) == (300, 10 + 29 * 4, 300 - 10 - 29 * 4)
 
 
 def test_a_journal_in_memory_has_no_history(config):

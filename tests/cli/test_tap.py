@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +26,8 @@ def run(*arguments: str) -> Result:
 
 
 @contextmanager
-def answering(*pieces: bytes) -> Iterator[str]:
-    """A server that says just this to the first who asks, and hangs up."""
+def answering(*pieces: bytes, until: threading.Event | None = None) -> Iterator[str]:
+    """A server that says just this to the first who asks, and hangs up, once it is time to."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -33,6 +36,8 @@ def answering(*pieces: bytes) -> Iterator[str]:
                 connection.recv(65536)
                 for piece in pieces:
                     connection.sendall(piece)
+                if until is not None:
+                    until.wait(30)
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -125,6 +130,31 @@ def test_what_was_dropped_is_said_on_standard_error(capsys):
     first, last = capsys.readouterr().err.splitlines()
     assert "some are dropped" in first
     assert last.endswith("5 dropped")
+
+
+def test_rows_since_the_last_count_are_counted_at_the_end(capsys):
+    shown = Shown("logentry", [], as_json=True)
+    shown.count({"seen": 3, "matched": 1, "shown": 1})
+    for _ in range(4):
+        shown.row("{}")
+    shown.sum_up()
+    assert "rows: 4 seen, 4 matched, 4 shown, 0 sampled out, 0 dropped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_as_ctrl_c_does_with_what_was_shown(number):
+    body = b'{"request.path": "/a"}\n{"request.path": "/b"}\n'
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    ended = threading.Event()
+    with answering(head, b"%x\r\n%b\r\n" % (len(body), body), until=ended) as url:
+        command = [sys.executable, "-m", "telemetry", "tap", "--url", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+            lines = [watching.stdout.readline() for _ in range(2)]
+            watching.send_signal(number)
+            _, said = watching.communicate(timeout=20)
+            ended.set()
+    assert [json.loads(line)["request.path"] for line in lines] == ["/a", "/b"]
+    assert (watching.returncode, "2 shown, 0 sampled out, 0 dropped" in said) == (0, True), said
 
 
 def test_every_template_can_be_watched_and_its_default_columns_are_there():

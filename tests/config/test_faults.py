@@ -4,10 +4,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from pydantic import BaseModel
 
 from telemetry.config.loading import load, parse
 from telemetry.errors import ConfigError, Fault
-from tests.config.adapters import INSTALLED
+from telemetry.options import OwnFolder
+from tests.config.adapters import INSTALLED, Recorder
 
 
 def faults(text: str | bytes, folder: Path = Path()) -> list[Fault]:
@@ -198,3 +200,32 @@ def test_two_handlers_cannot_write_one_page() -> None:
     text = b"handlers: {one: {adapter: prometheus}, two: {adapter: prometheus}}"
     with pytest.raises(ConfigError, match="one and two would both write the page /metrics"):
         parse(text, "t.yaml", folder=Path())
+
+
+class Keeper(Recorder):
+    class Config(BaseModel):
+        directory: OwnFolder
+
+
+def test_two_handlers_cannot_have_one_folder_and_both_places_are_told(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    text = f"""
+handlers:
+  one: {{adapter: keeper, directory: {tmp_path}/kept}}
+  two: {{adapter: keeper, directory: {tmp_path}/other/../link/}}
+  three: {{adapter: keeper, directory: {tmp_path}/kept/below}}
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse(text.encode(), "t.yaml", folder=Path(), installed={"keeper": Keeper})
+    assert [str(fault) for fault in caught.value.faults] == [
+        "t.yaml:3:37: handlers.one.directory: is handlers.two.directory, too; give each handler a folder of its own",
+        "t.yaml:4:37: handlers.two.directory: is handlers.one.directory, too; give each handler a folder of its own",
+    ]
+
+
+def test_two_audits_cannot_have_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "k")
+    one = f"{{adapter: audit, directory: {tmp_path}, signing_key: 'env:KEY'}}"
+    with pytest.raises(ConfigError) as caught:
+        parse(f"handlers: {{a: {one}, b: {one}}}".encode(), "t.yaml", folder=Path())
+    assert [fault.path for fault in caught.value.faults] == ["handlers.a.directory", "handlers.b.directory"]

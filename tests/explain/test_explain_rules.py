@@ -109,6 +109,14 @@ def test_headers_are_concealed_by_their_names(config):
     assert (rules["of-team"]["term"], rules["of-team"]["absent"]) == ('request.headers["x-team"] == "a"', False)
 
 
+def test_naming_a_header_does_not_switch_off_traces(config):
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"x-team": "b", "traceparent": traceparent}
+    [entry] = explained(config, WITH_HEADERS | {"request": {"requestMethod": "GET", "requestHeaders": headers}})
+    assert attributes(entry)["trace.id"]["value"] == "0af7651916cd43dd8448eb211c80319c"
+    assert attributes(entry)["request.headers"]["value"] == [{"key": "x-team", "value": "b"}]
+
+
 def test_operations_and_outcomes_are_those_of_the_configuration(config):
     [entry] = explained(config, ENTRY)
     assert attributes(entry)["response.outcome"]["value"] == "success"
@@ -132,6 +140,39 @@ def test_the_table_shows_rules_handlers_and_metrics(config, monkeypatch):
     assert "(redacted: email, query)" in " ".join(shown.split())
     assert "istio_requests_total" in shown
     assert "\x1b" not in shown
+
+
+def test_the_table_shows_the_rules_of_metrics_and_names_those_about_what_is_not_explained(config, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    rules = """
+  - {name: spans, match: 'span.kind == "server"', handlers: [spans], templates: [tracespan]}
+  - {name: server-side, match: 'labels.reporter == "destination"', handlers: [team], templates: [metric]}
+outcomes:"""
+    text = CONFIG.replace("\noutcomes:", rules).replace("  some: {", "  spans: {adapter: stdout}\n  some: {")
+    config.write_text(text)
+    shown = CliRunner().invoke(app, ["explain", "-", "-c", str(config)], input=json.dumps(ENTRY)).stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert 'server-side team no: labels.reporter == "destination" is false' in " ".join(lines)
+    assert len([line for line in lines if line.startswith("by-label team yes")]) == 1
+    assert "spans spans about tracespan: not explained here" in lines
+    [told] = json.loads(
+        CliRunner().invoke(app, ["explain", "-", "-c", str(config), "--json"], input=json.dumps(ENTRY)).stdout
+    )["elsewhere"]
+    assert told == {"rule": "spans", "handlers": ["spans"], "templates": ["tracespan"]}
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "[]", '{"identifier": {"logName": "x"}}'])
+def test_an_input_without_entries_is_refused_with_what_is_expected(config, text):
+    result = CliRunner().invoke(app, ["explain", "-", "-c", str(config)], input=text)
+    assert result.exit_code == 2
+    assert "there is no entry in it; give an entry of Envoy's file log" in result.stderr
+
+
+def test_that_an_entry_counts_into_no_metric_is_said(config):
+    config.write_text("standard_metrics: {overrides: [{match: {metric: ALL_METRICS}, disabled: true}]}\n")
+    shown = CliRunner().invoke(app, ["explain", "-", "-c", str(config)], input=json.dumps(ENTRY)).stdout
+    assert "counts into no metric" in shown
+    assert "counts into\n" not in shown
 
 
 def test_a_configuration_with_faults_is_refused_with_exit_code_2(config):

@@ -40,7 +40,7 @@ TEXTS = st.text("abA1Ä. ", max_size=4)
 LITERALS = {
     "int": st.sampled_from(["0", "1", "-1", "2", "7", "500", "-9223372036854775808", "9223372036854775807", "0x1F"]),
     "uint": st.sampled_from(["0u", "1u", "7u", "18446744073709551615u"]),
-    "double": st.sampled_from(["0.0", "-1.5", "2.0", "1e300", "9.5e18"]),
+    "double": st.sampled_from(["0.0", "-0.5", "-1.5", "2.0", "1e300", "9.5e18"]),
     "string": st.sampled_from(['""', '"a"', "'A1'", 'r"a."', '"\\u00c4"', '"""b"""']),
     "bool": st.sampled_from(["true", "false"]),
     "duration": st.sampled_from(['duration("1.5s")', 'duration("-2m1us")', 'duration("0")', 'duration("36h")']),
@@ -57,10 +57,14 @@ FORMS = {
         "int(uint)", "int(string)", "size(string)", "string.size()", "size(headers)", "int(timestamp)",
         "timestamp.getHours()", "timestamp.getDayOfWeek()", "timestamp.getMonth()", "timestamp.getDate()",
         "timestamp.getDayOfMonth()", "timestamp.getDayOfYear()", "timestamp.getMilliseconds()",
-        "timestamp.getFullYear()", "duration.getSeconds()", "duration.getMinutes()", "string.indexOf(string)",
+        "timestamp.getFullYear()", "duration.getHours()", "duration.getMinutes()", "duration.getSeconds()",
+        "duration.getMilliseconds()", "string.indexOf(string)",
         'size(string.split("a"))',
     ],
-    "uint": ["(uint + uint)", "(uint - uint)", "(uint * uint)", "(uint / uint)", "(uint % uint)", "uint(int)"],
+    "uint": [
+        "(uint + uint)", "(uint - uint)", "(uint * uint)", "(uint / uint)", "(uint % uint)", "uint(int)",
+        "uint(double)",
+    ],
     "double": [
         "(double + double)", "(double - double)", "(double * double)", "(double / double)", "double(int)", "-(double)",
     ],

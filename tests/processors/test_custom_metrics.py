@@ -1,5 +1,7 @@
 """Metrics of the operator's own: a number and labels of each request."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -77,6 +79,35 @@ def test_a_histogram_holds_values_in_its_own_bounds():
     frame = points(signals(metric), logentries(*({"response.size": size} for size in (10, 11, 5000, None))))
     (row,) = frame.rows(named=True)
     assert (row["value"], row["count"], row["bounds"], row["buckets"]) == (5021, 3, [10, 1000], [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("unit", "unit_ns"),
+    [("ns", 1), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9), ("d", 86400e9)],
+)
+def test_a_duration_is_told_in_the_metrics_unit(unit, unit_ns):
+    value = 49e6 / unit_ns
+    metric = Custom("wait", "histogram", unit, "time.upstream_wait", BY_METHOD, (value, 1e12))
+    rows = ({"time.upstream_wait": wait} for wait in (timedelta(milliseconds=49), None))
+    (row,) = points(signals(metric), logentries(*rows)).rows(named=True)
+    assert row["value"] == value
+    assert row["buckets"] == [1, 0, 0]  # a bucket's bound is in it: no rounding may lift the value over it
+
+
+def test_a_sum_of_durations_is_one_too():
+    metric = Custom("rest_us", "gauge", "us", 'response.duration - duration("1ms")', BY_METHOD)
+    frame = points(signals(metric), logentries({"response.duration": timedelta(microseconds=1250)}))
+    assert frame["value"].to_list() == [250]
+
+
+def test_a_duration_without_a_unit_of_time_is_refused_with_the_way_out():
+    with pytest.raises(ExpressionError, match="write its unit: ms, or ns, us, s, min, h, d"):
+        signals(Custom("wait", "histogram", "By", "time.upstream_wait"))
+
+
+def test_what_is_neither_a_number_nor_a_duration_is_refused():
+    with pytest.raises(ExpressionError, match="this is string, but double is needed"):
+        signals(Custom("wait", "histogram", "ms", "request.method"))
 
 
 def test_of_a_gauge_the_last_value_counts():

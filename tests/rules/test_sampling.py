@@ -134,3 +134,16 @@ def test_what_another_rule_keeps_uses_up_no_rate():
     limited = rule("true", name="some", sampling={"rate_limit": {"rows_per_second": 1}})
     chosen = selected(batch, limited, rule("response.code == 200", name="all"))
     assert values(chosen, "response.code") == [200, 200, 201]
+
+
+def test_a_share_finer_than_envoys_step_is_kept_too_and_stands_between_its_neighbours():
+    ids = [f"{number * 0x9E3779B1 % 2**32:08x}-rest" for number in range(1_000_000)]
+    rare, often = (len(kept(ids, percent)) for percent in (0.004, 99.996))
+    assert rare == pytest.approx(40, abs=20)
+    assert len(ids) - often == pytest.approx(40, abs=20)
+    assert kept(ids, 12.5) <= kept(ids, 12.504) <= kept(ids, 12.51)
+
+
+def test_a_share_finer_than_envoys_step_is_kept_of_what_is_hashed_too():
+    ids = [f"request {number}" for number in range(300_000)]
+    assert len(kept(ids, 0.004)) == pytest.approx(12, abs=11)

@@ -121,6 +121,7 @@ def test_a_rule_made_in_python_names_handlers_too() -> None:
         ),
         ("name: x, kind: counter", "metrics[0].kind: a counter's name ends with _total: x_total"),
         ("name: x_total, value: request.method", "metrics[0].value: this is string, but double is needed"),
+        ("name: x_total, value: response.duration", "metrics[0].value: this is a duration, but 1 is no unit of time"),
         ("name: x_total, dimensions: {le: request.method}", "metrics[0].dimensions.le: 'le' can't be a"),
         ("name: x_total, dimensions: {a: request.path2}", "metrics[0].dimensions.a: there is no attribute"),
         ("name: x_total, dimensions: {a: request.headers}", "metrics[0].dimensions.a: a label is text"),
@@ -132,6 +133,12 @@ def test_a_rule_made_in_python_names_handlers_too() -> None:
 )  # fmt: skip
 def test_a_fault_of_a_metric_says_what_would_be_right(metric: str, said: str) -> None:
     assert fault(f"metrics: [{{{metric}}}]").startswith(said)
+
+
+def test_a_metrics_value_may_be_a_duration_where_its_unit_is_one_of_time() -> None:
+    (metric,) = settings("metrics: [{name: waits, kind: histogram, value: time.upstream_wait, unit: s}]").metrics
+    assert (metric.value, metric.unit) == ("time.upstream_wait", "s")
+    assert fault("metrics: [{name: x_total, value: response.duration, unit: ''}]").startswith("metrics[0].unit")
 
 
 def test_a_counter_needs_no_kind_but_its_suffix() -> None:

@@ -19,8 +19,9 @@ from telemetry.sinks.sink import Sink
 Json = dict[str, Any]
 
 WANTED = AccessLogSettings(
-    request_headers=(":method", "x-tenant"), response_headers=("grpc-status", "x-a"), filter_state=("peer's key: #1",)
-)
+    only_named=True, request_headers=(":method", "x-tenant"), response_headers=("grpc-status", "x-a"),
+    filter_state=("peer's key: #1",),
+)  # fmt: skip
 BY_ADDRESS = Sink.at("10.0.0.5:9901", WANTED)
 BY_IPV6 = Sink.at("[fd00::5]:9901", WANTED)
 BY_NAME = Sink.at("telemetry.mesh.svc.cluster.local:9901", WANTED)
