@@ -12,9 +12,10 @@ import structlog
 
 from telemetry.errors import StartError
 from telemetry.journal.cursors import Record
+from telemetry.journal.faults import DamagedError, NoRoomError, UnreadableError
 from telemetry.journal.lock import Lock
-from telemetry.journal.recovery import Recovered, recover
-from telemetry.journal.store import Changes, DamagedError, NoRoomError, Store
+from telemetry.journal.recovery import Recovered, recover, settle
+from telemetry.journal.store import Changes, Store
 from telemetry.journal.tables import Contents, Stored
 from telemetry.journal.tally import Tally
 from telemetry.selfmetrics import SelfMetrics
@@ -24,6 +25,10 @@ __all__ = ["Disk"]
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
+
+_READS = 2
+_FULL = "nothing is read from Envoys until it can be written again; make room there"
+_UNREAD = "what must be read from there waits"
 
 
 class Disk:
@@ -52,8 +57,12 @@ class Disk:
         self._thread = ThreadPoolExecutor(1, "journal")
         self._recovering = asyncio.Lock()
         self._recoveries = 0
-        self.problem = ""
-        """What keeps the file from being written now; empty when nothing does."""
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        """What keeps the file from being written or read now; empty when nothing does."""
+        return "; ".join(self._problems.values())
 
     async def open(self) -> tuple[Contents, Tally | None]:
         """Open the file; gives what it holds, and when something is missing, what was there a second before.
@@ -63,7 +72,7 @@ class Disk:
         self._lock.take()
         try:
             return await self.run(self._open)
-        except NoRoomError as error:
+        except (NoRoomError, DamagedError) as error:
             self.close_now()
             raise StartError(f"journal: can't open {self._path}: {error}; make room, or set journal.path") from error
         except BaseException:
@@ -91,12 +100,12 @@ class Disk:
     async def write(self, entries: list[Stored], changes: Changes, end: int) -> None:
         """Note everything or nothing; on the disk when it returns, however long the disk is full."""
         began_s = time.perf_counter()
-        await self._try(lambda: self._store.write(entries, changes, end))
+        await self._try(lambda: self._store.write(entries, changes, end), _FULL)
         self._metrics.journal_append_seconds.observe(time.perf_counter() - began_s)
 
     async def body(self, record: Record) -> bytes | None:
-        """Give what was stored of a batch; None when it isn't there, or is damaged."""
-        return await self._try(lambda: self._store.body(record))
+        """Give what was stored of a batch; None when it isn't there, is damaged, or can't be read."""
+        return await self._try(lambda: self._body(record), _UNREAD)
 
     async def tell(self, tally: Tally) -> None:
         """Write the tally, if that can be done, and measure the file."""
@@ -108,19 +117,28 @@ class Disk:
             files = (self._path, Path(f"{self._path}-wal"))
             self._metrics.journal_disk_bytes.set(sum(file.stat().st_size for file in files if file.exists()))
 
+    def _body(self, record: Record) -> bytes | None:
+        for _ in range(_READS):
+            with suppress(UnreadableError):
+                return self._store.body(record)
+        return None
+
     def _open(self) -> tuple[Contents, Tally | None]:
         tally = Tally.read(self._path)
+        settle(self._path)
         try:
             contents = self._store.open()
         except DamagedError as error:
-            return self._begin_anew(error).contents, tally
-        # A torn log ends early, and SQLite takes that for its end; a page of cursors may be another than was written.
-        lacks = tally is not None and (tally.end > contents.end or not tally.cursors.keys() <= contents.cursors.keys())
-        return contents, tally if lacks else None
+            recovered = self._begin_anew(error)
+            self._store.open()
+            return recovered.contents, tally
+        return contents, tally and tally.lacking(contents)
 
     def _begin_anew(self, error: DamagedError, more: Iterable[Stored] = ()) -> Recovered:
         began_s = time.monotonic()
-        recovered = recover(self._store, str(error), self._clock_ns(), more)
+        with suppress(DamagedError, NoRoomError):
+            self._store.close()
+        recovered = recover(self._path, str(error), self._clock_ns(), more)
         self._metrics.journal_failures.labels("file").inc()
         log.error(
             "the journal's file was damaged and is set aside; what could be read of it is kept",
@@ -131,46 +149,49 @@ class Disk:
         )
         return recovered
 
-    async def _try(self, work: Callable[[], Result]) -> Result:
+    async def _try(self, work: Callable[[], Result], waiting: str) -> Result:
+        """Do it in the thread, as soon as it can be done; `waiting` says what that means meanwhile."""
         while True:
             recoveries = self._recoveries
             try:
-                result = await self.run(work)
-            except NoRoomError as error:
-                await self._wait(error)
+                result = await self._when_possible(work, waiting)
             except DamagedError as error:
                 await self._recover(error, recoveries)
             else:
-                self._works()
                 return result
 
-    async def _wait(self, error: NoRoomError) -> None:
+    async def _when_possible(self, work: Callable[[], Result], waiting: str) -> Result:
+        try:
+            while True:
+                try:
+                    result = await self.run(work)
+                except NoRoomError as error:
+                    await self._wait(error, waiting)
+                else:
+                    if waiting in self._problems:
+                        log.info("the journal's file works again")
+                    return result
+        finally:
+            self._problems.pop(waiting, None)
+
+    async def _wait(self, error: NoRoomError, waiting: str) -> None:
         self._metrics.journal_failures.labels("disk").inc()
-        said = f"{error} ({self._path}): nothing is read from Envoys until it can be written again; make room there"
-        if said != self.problem:
-            log.error("the journal can't be written; it is tried again and again", error=said)
-        self.problem = said
+        said = f"{error} ({self._path}): {waiting}"
+        if said != self._problems.get(waiting):
+            log.error("the journal's file does not work now; it is tried again and again", error=said)
+        self._problems[waiting] = said
         await asyncio.sleep(self._retry_s)
         with suppress(NoRoomError, DamagedError):
             await self.run(self._store.make_way)
 
-    def _works(self) -> None:
-        if self.problem:
-            log.info("the journal can be written again")
-        self.problem = ""
-
     async def _recover(self, error: DamagedError, recoveries: int) -> None:
-        """Begin the file anew, unless that was done since whatever failed began."""
+        """Begin the file anew, as soon as that can be done, unless it was since whatever failed began."""
         async with self._recovering:
             if self._recoveries != recoveries:
                 return
-            try:
-                recovered = await self.run(lambda: self._begin_anew(error, self._rescue()))
-            except NoRoomError as full:
-                await self._wait(full)
-                return
-            except StartError as full:
-                await self._wait(NoRoomError(str(full)))
-                return
+            recovered = await self._when_possible(lambda: self._begin_anew(error, self._rescue()), _FULL)
             self._recoveries += 1
             self._recovered(recovered.contents)
+            # What is damaged even then is begun anew by whoever comes next.
+            with suppress(DamagedError):
+                await self._when_possible(self._store.reopen, _FULL)

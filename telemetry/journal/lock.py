@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -34,8 +35,9 @@ class Lock:
                 f"journal: {self._journal} is in use by process {pid} (lock {self._path}); stop that process, or give "
                 "this one a journal.path of its own"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk it is held all the same, and does not say by whom
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         return self
 
     def release(self) -> None:

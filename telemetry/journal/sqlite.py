@@ -195,6 +195,9 @@ class SqliteJournal(Ledger):
         if not entries and not changes:
             return
         try:
+            if None in changes.cursors.values():
+                # First, or a crash would take a cursor that has ended for one that the file has lost.
+                await self._disk.tell(self._tally())
             await self._disk.write(entries, changes, entries[-1].record.offset if entries else self._end)
         except asyncio.CancelledError:  # we are being closed, which writes once more
             self._changes.put_back(changes)

@@ -1,5 +1,6 @@
 """The SQLite file: batches and cursors, written whole transactions at a time."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from telemetry.batch import Template
 from telemetry.errors import StartError
 from telemetry.journal.cursors import Record
+from telemetry.journal.faults import DamagedError, NoRoomError, UnreadableError, told
 from telemetry.journal.tables import (
     APPLICATION,
     BEGINNING,
@@ -24,20 +26,10 @@ from telemetry.journal.tables import (
     row_of,
 )
 
-__all__ = ["Changes", "DamagedError", "NoRoomError", "Store"]
+__all__ = ["Changes", "Store"]
 
 _BUSY_MS = 5_000
 _MAGIC = b"SQLite format 3\x00"
-# SQLITE_ERROR: our statements are right, so it is the schema that is not.
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR})
-
-
-class DamagedError(Exception):
-    """The file is not what was written: it must be set aside."""
-
-
-class NoRoomError(Exception):
-    """The file can't be written now: the disk is full, or fails. Trying again may help."""
 
 
 @dataclass(slots=True)
@@ -64,23 +56,30 @@ class Store:
         self.path = path
         self._database: sqlite3.Connection | None = None
         self._identity = (0, 0)
+        self._format = FORMAT
+        self._alone = False
 
     def open(self) -> Contents:
-        """Open or create the file; gives what is in it. Raises StartError when it is not a journal of this format."""
-        with _told():
+        """Open or create the file; gives what is in it. Raises StartError when it is not a journal of this format.
+
+        Writes nothing into a journal that there is: on a full disk it can be read, too.
+        """
+        with told():
             self._create()
-            self._database = database = _connect(self.path)
-            if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                database.executescript(BEGINNING)
-            self._refuse_others(database)
-            (mode,) = database.execute("PRAGMA journal_mode=WAL").fetchone()
-            if mode != "wal":
-                raise StartError(f"journal: {self.path} is on a file system without shared memory; set journal.path")
-            database.executescript(PRAGMAS)
-            database.execute(f"PRAGMA user_version={FORMAT}")
-            status = self.path.stat()
-            self._identity = (status.st_dev, status.st_ino)
-            return contents(database)
+            try:
+                return self._connected(alone=False)
+            except sqlite3.OperationalError:
+                if not self.path.stat().st_size:
+                    raise
+                # A full disk has no room for the index of the log, which those who read beside us need; we don't.
+                return self._connected(alone=True)
+
+    def reopen(self) -> None:
+        """Open a file that was open before: whatever stands in the way now may go away."""
+        try:
+            self.open()
+        except StartError as error:
+            raise NoRoomError(str(error)) from error
 
     def check(self) -> None:
         """See that the file that we have open still is the one at its path, and begins as it must.
@@ -93,14 +92,19 @@ class Store:
         except FileNotFoundError as error:
             raise DamagedError("the file was deleted") from error
         except OSError as error:
-            raise NoRoomError(f"can't read the file: {error.strerror}") from error
+            kind = UnreadableError if error.errno == errno.EIO else NoRoomError
+            raise kind(f"can't read the file: {error.strerror}") from error
         if (status.st_dev, status.st_ino) != self._identity or magic != _MAGIC:
             raise DamagedError("the file was replaced or overwritten")
 
     def write(self, batches: Sequence[Stored], changes: Changes, end: int) -> None:
         """Note everything or nothing; on the disk when it returns."""
         self.check()
+        if self._alone:
+            self._share()
         with self._transaction() as database:
+            if self._format != FORMAT:
+                database.execute(f"PRAGMA user_version={FORMAT}")
             # "OR REPLACE": what is written again after a recovery may have been saved by it.
             database.executemany(
                 "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)",
@@ -114,37 +118,70 @@ class Store:
             database.executemany("DELETE FROM cursors WHERE name = ?", ((name,) for name in changes.cursors))
             database.executemany("INSERT INTO cursors VALUES (?, ?, ?)", _cursor_rows(changes.cursors))
             database.execute("UPDATE ends SET last = max(last, ?)", (end,))
+        self._format = FORMAT
 
     def body(self, record: Record) -> bytes | None:
         """Give a batch's body, None when it isn't there (any more) or is not what was written."""
-        with _told():
+        with told():
             row = self._opened.execute(BODY, (record.offset,)).fetchone()
             return checked(record, *row) if row else None
 
     def make_way(self) -> None:
         """Move what can be moved out of the write-ahead log, which frees its room on a full disk."""
-        with _told():
+        with told():
             self._opened.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the file; what could not be checkpointed stays in its write-ahead log."""
-        if self._database is not None:
-            with _told():
-                self._database.close()
-            self._database = None
+        database, self._database = self._database, None
+        if database is not None:
+            with told():
+                database.close()
 
-    def _refuse_others(self, database: sqlite3.Connection) -> None:
+    def _connected(self, *, alone: bool) -> Contents:
+        database = _connect(self.path)
+        try:
+            database.execute(f"PRAGMA locking_mode={'EXCLUSIVE' if alone else 'NORMAL'}")
+            found = self._begin(database)
+        except BaseException:
+            database.close()
+            raise
+        self._database, self._alone = database, alone
+        return found
+
+    def _share(self) -> None:
+        """Let others read, too, as soon as there is room for that."""
+        self.close()
+        self.reopen()
+        if self._alone:
+            raise NoRoomError("database or disk is full")
+
+    def _begin(self, database: sqlite3.Connection) -> Contents:
+        if not database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            database.executescript(BEGINNING)
+        self._format = self._known_format(database)
+        (mode,) = database.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            raise StartError(f"journal: {self.path} is on a file system without shared memory; set journal.path")
+        database.executescript(PRAGMAS)
+        status = self.path.stat()
+        self._identity = (status.st_dev, status.st_ino)
+        return contents(database)
+
+    def _known_format(self, database: sqlite3.Connection) -> int:
+        """Give the format. Raises StartError when it is none that we can go on with."""
         (application,) = database.execute("PRAGMA application_id").fetchone()
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION:
             raise StartError(f"journal: {self.path} is another program's database; set journal.path to another file")
         if version not in READABLE:
             raise StartError(_other_format(self.path, version))
+        return int(version)
 
     @property
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
-            raise NoRoomError("the file is closed")
+            raise DamagedError("the file is not open")
         return self._database
 
     def _create(self) -> None:
@@ -156,7 +193,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _told():
+        with told():
             database = self._opened
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -186,15 +223,3 @@ def _cursor_rows(cursors: Mapping[str, Mapping[Template, int] | None]) -> Iterat
     for name, done in cursors.items():
         for template, offset in (done or {}).items():
             yield name, template.value, offset
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell SQLite's errors apart by what can be done about them."""
-    try:
-        yield
-    except (sqlite3.DatabaseError, ValueError) as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-        if code & 0xFF in _DAMAGED or code == sqlite3.SQLITE_READONLY_DBMOVED:
-            raise DamagedError(f"{error}") from error
-        raise NoRoomError(f"{error}") from error

@@ -15,6 +15,7 @@ __all__ = [
     "BEGINNING",
     "BODY",
     "CURSORS",
+    "ENDS",
     "FORMAT",
     "KNOWN",
     "PAGE_BYTES",
@@ -66,6 +67,7 @@ BODY = "SELECT body, checksum FROM bodies JOIN batches USING (offset) WHERE offs
 CURSORS = "SELECT name, template, done FROM cursors"
 KNOWN = frozenset(map(str, Template))
 BATCHES = "SELECT * FROM batches ORDER BY offset"
+ENDS = "SELECT last FROM ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,9 @@ def contents(database: sqlite3.Connection) -> Contents:
             raise ValueError("a cursor is not described by its name, a template and a number")
         if template in KNOWN:
             found.cursors.setdefault(name, {})[Template(template)] = done
-    for row in database.execute("SELECT * FROM batches ORDER BY offset"):
+    for row in database.execute(BATCHES):
         found.records.append((record_of(row), row[5]))
-    (found.end,) = database.execute("SELECT last FROM ends").fetchone() or (0,)
+    (found.end,) = database.execute(ENDS).fetchone() or (0,)
     return found
 
 

@@ -50,6 +50,17 @@ class Tally:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def lacking(self, contents: Contents) -> "Tally | None":
+        """Give the part that a file which seems whole may lack, None when it lacks nothing.
+
+        A torn log ends early, and SQLite takes that for its end; a page of cursors may be another than was written.
+        What the file knows of a cursor is newer than this.
+        """
+        if self.end > contents.end:
+            return self
+        cursors = {name: one for name, one in self.cursors.items() if name not in contents.cursors}
+        return Tally(self.end, cursors) if cursors else None
+
 
 def missing(tally: Tally, contents: Contents) -> dict[str, Loss]:
     """Give what each cursor waited for then and what is not there now, as far as a second-old tally can tell.
