@@ -39,6 +39,8 @@ class Replayed:
     failed_exports: int = 0
     files_removed: int = 0
     files_unreadable: int = 0
+    batches_damaged: int = 0
+    """Left out: they are in the journal, and can't be read."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why rows were rejected, the first hundred different reasons."""
     last_error: str = ""
@@ -47,7 +49,8 @@ class Replayed:
     @property
     def complete(self) -> bool:
         """Whether everything was sent and taken."""
-        return self.finished and not (self.rejected or self.not_accepted or self.files_unreadable)
+        left_out = self.rejected or self.not_accepted or self.files_unreadable or self.batches_damaged
+        return self.finished and not left_out
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON's types."""

@@ -5,14 +5,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from telemetry import logs
-from telemetry.batch import Batch, Template
 from telemetry.cli.then import Then
 from telemetry.config import Settings
 from telemetry.delivery import terms_of
@@ -54,12 +52,13 @@ async def _replay(request: Request, settings: Settings) -> Replayed:
     async with handler.make() as adapter:
         if isinstance(adapter, Scraped):
             raise StartError(f"{request.handler} shows what the running service holds in memory; nothing can be sent")
-        then = Then()
+        then, history = Then(), None
         one = _replay_to(request, settings, adapter, then)
         if request.span_ns is None:
             work = one.dead_letters(_files(request, settings))
         else:
-            work = one.history(_history(settings, request.span_ns, handler.accepts, then))
+            history = _history(settings)
+            work = one.history(then.remembered(history.batches(*request.span_ns, handler.accepts)))
         _stop_on_sigterm()
         try:
             async with asyncio.timeout(request.limit_s):
@@ -67,6 +66,8 @@ async def _replay(request: Request, settings: Settings) -> Replayed:
         except (asyncio.CancelledError, TimeoutError):
             # Ctrl-C, SIGTERM or --give-up-after: what was done is told all the same.
             one.result.finished = False
+        if history is not None:
+            one.result.batches_damaged = history.damaged
     return one.result
 
 
@@ -86,14 +87,12 @@ def _replay_to(request: Request, settings: Settings, adapter: Adapter, then: The
     )
 
 
-def _history(
-    settings: Settings, span_ns: tuple[int, int], templates: Collection[Template], then: Then
-) -> Iterator[Batch]:
-    """Give what the journal holds of these times. Raises StartError when it is in memory."""
+def _history(settings: Settings) -> History:
+    """Give what the journal holds. Raises StartError when it is in memory."""
     path = settings.journal.path
     if path is None:
         raise StartError("the journal is in memory, which nobody else can read; set journal.path to have a history")
-    yield from then.remembered(History(path).batches(*span_ns, templates))
+    return History(path)
 
 
 def _files(request: Request, settings: Settings) -> list[Path]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from telemetry.batch import Batch
+from telemetry.journal.streams import Pieces
 
 __all__ = ["Appends"]
 
@@ -14,7 +15,7 @@ class _Appended:
     """One call of append, on its way."""
 
     batches: Sequence[Batch]
-    bodies: Sequence[bytes]
+    bodies: Sequence[Pieces]
     done: asyncio.Future[int]
 
 
@@ -25,13 +26,13 @@ class Appends:
         self._queue: list[_Appended] = []
         self._group: list[_Appended] = []
 
-    def put(self, batches: Sequence[Batch], bodies: Sequence[bytes]) -> asyncio.Future[int]:
+    def put(self, batches: Sequence[Batch], bodies: Sequence[Pieces]) -> asyncio.Future[int]:
         """Let them wait; the future has the last offset once they are kept. Who cancels it before takes them back."""
         one = _Appended(batches, bodies, asyncio.get_running_loop().create_future())
         self._queue.append(one)
         return one.done
 
-    def begin(self) -> list[tuple[Batch, bytes]]:
+    def begin(self) -> list[tuple[Batch, Pieces]]:
         """Give all that wait, to be written as one group, each batch with its body."""
         self._group = [one for one in self._queue if not one.done.cancelled()]
         self._queue.clear()

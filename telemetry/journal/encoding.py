@@ -41,8 +41,8 @@ class Encoder:
         self._key = key
         self._schemas: dict[tuple[tuple[str, pl.DataType], ...], Layouts] = {}
 
-    def encode(self, batch: Batch) -> bytes:
-        """Give the batch as bytes that `decode` makes an equal batch of."""
+    def encode(self, batch: Batch) -> Pieces:
+        """Give the batch as pieces, which together are what `decode` makes an equal batch of."""
         layouts = self._layouts(batch.rows.schema)
         names = batch.rows.columns
         rows = batch.rows.clone()
@@ -61,7 +61,7 @@ class Encoder:
         )
         lengths = _LENGTHS.pack(*(section.size_bytes for section in sections))
         shared = parts.shared.encoded if parts.shared else ()
-        return b"".join(chain((lengths,), *sections, shared))
+        return Pieces(chain((lengths,), *sections, shared))
 
     def _layouts(self, schema: pl.Schema) -> Layouts:
         key = tuple(schema.items())

@@ -67,7 +67,7 @@ def whole(database: sqlite3.Connection, found: Contents, deadline_s: float) -> G
         if time.monotonic() > deadline_s:
             return
         if (body := body_of(database, record)) is not None:
-            yield Stored(record, checksum, body)
+            yield Stored(record, checksum, (body,))
 
 
 def _rows(database: sqlite3.Connection, sql: str, *values: int) -> Iterator[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from telemetry.journal.encoding import Encoder
 from telemetry.journal.ledger import Ledger
 from telemetry.journal.reading import Reading
 from telemetry.journal.store import Changes
+from telemetry.journal.streams import Pieces
 from telemetry.journal.tables import Contents, Stored, file_bytes, stored
 from telemetry.journal.tail import Tail
 from telemetry.journal.tally import CursorTally, Tally, missing
@@ -166,7 +167,7 @@ class SqliteJournal(Ledger):
         """Write all that is waiting in one transaction, and tell those who wait."""
         group = self._appends.begin()
         if group:
-            await self._wait_for_room(sum(file_bytes(body) for _, body in group))
+            await self._wait_for_room(sum(file_bytes(body.size_bytes) for _, body in group))
         entries = list(self._entries(group))
         await self._write(entries)
         for entry, (batch, _) in zip(entries, group, strict=True):
@@ -177,10 +178,10 @@ class SqliteJournal(Ledger):
         self._appends.written(self._end)
         self._announce()
 
-    def _entries(self, group: Iterable[tuple[Batch, bytes]]) -> Iterator[Stored]:
+    def _entries(self, group: Iterable[tuple[Batch, Pieces]]) -> Iterator[Stored]:
         now_ns = self._clock_ns()
         for offset, (batch, body) in enumerate(group, self._end + 1):
-            yield stored(Record(offset, batch.template, len(batch.rows), file_bytes(body), now_ns), body)
+            yield stored(Record(offset, batch.template, len(batch.rows), file_bytes(body.size_bytes), now_ns), body)
 
     async def _wait_for_room(self, size_bytes: int) -> None:
         while not self._room_for(size_bytes):

@@ -30,6 +30,7 @@ __all__ = ["Changes", "Store"]
 
 _BUSY_MS = 5_000
 _MAGIC = b"SQLite format 3\x00"
+_LARGE_BYTES = 65_536
 
 
 @dataclass(slots=True)
@@ -110,9 +111,8 @@ class Store:
                 "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?)",
                 ((*row_of(one.record), one.checksum) for one in batches),
             )
-            database.executemany(
-                "INSERT OR REPLACE INTO bodies VALUES (?, ?)", ((one.record.offset, one.body) for one in batches)
-            )
+            for one in batches:
+                _put(database, one.record.offset, one.body)
             database.executemany("DELETE FROM batches WHERE offset = ?", ((at,) for at in changes.gone))
             database.executemany("DELETE FROM bodies WHERE offset = ?", ((at,) for at in changes.gone))
             database.executemany("DELETE FROM cursors WHERE name = ?", ((name,) for name in changes.cursors))
@@ -202,6 +202,18 @@ class Store:
             finally:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
+
+
+def _put(database: sqlite3.Connection, offset: int, body: Sequence[bytes]) -> None:
+    size_bytes = sum(map(len, body))
+    if size_bytes < _LARGE_BYTES:
+        database.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (offset, b"".join(body)))
+        return
+    # Piece by piece into SQLite's pages: put together and bound to a statement, it would be copied twice more.
+    database.execute("INSERT OR REPLACE INTO bodies VALUES (?, zeroblob(?))", (offset, size_bytes))
+    with database.blobopen("bodies", "body", offset) as blob:
+        for piece in body:
+            blob.write(piece)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -13,7 +13,7 @@ _WORTH_RATIO = 0.5
 
 
 class Pieces(list[bytes]):
-    """A file that keeps what is written as it came: it is copied once, when all of a batch is put together."""
+    """A file that keeps what is written as it came: no copy is made before the last."""
 
     def write(self, piece: bytes) -> int:
         """Keep the piece."""
@@ -27,6 +27,11 @@ class Pieces(list[bytes]):
     def size_bytes(self) -> int:
         """How much was written."""
         return sum(map(len, self))
+
+    @property
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self)
 
 
 def packed(rows: pl.DataFrame) -> Pieces:

@@ -1,7 +1,9 @@
 """What the journal's file looks like: its tables, and what stands in their rows."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from isal import isal_zlib
@@ -76,7 +78,8 @@ class Stored:
 
     record: Record
     checksum: int
-    body: bytes
+    body: Sequence[bytes]
+    """In pieces."""
 
 
 @dataclass(slots=True)
@@ -89,18 +92,19 @@ class Contents:
     cursors: dict[str, dict[Template, int]] = field(default_factory=dict)
 
 
-def stored(record: Record, body: bytes) -> Stored:
+def stored(record: Record, body: Sequence[bytes]) -> Stored:
     """Give the batch as it is stored, with its checksum."""
     return Stored(record, _checksum(record, body), body)
 
 
 def checked(record: Record, body: object, checksum: object) -> bytes | None:
     """Give the body if it, and what is known of it, is what was written."""
-    return body if isinstance(body, bytes) and _checksum(record, body) == checksum else None
+    return body if isinstance(body, bytes) and _checksum(record, (body,)) == checksum else None
 
 
-def _checksum(record: Record, body: bytes) -> int:
-    return isal_zlib.crc32(body, isal_zlib.crc32(repr(row_of(record)).encode()))
+def _checksum(record: Record, body: Sequence[bytes]) -> int:
+    first = isal_zlib.crc32(repr(row_of(record)).encode())
+    return reduce(lambda so_far, piece: isal_zlib.crc32(piece, so_far), body, first)
 
 
 def contents(database: sqlite3.Connection) -> Contents:
@@ -131,7 +135,7 @@ def row_of(record: Record) -> tuple[int, str, int, int, int]:
     return (record.offset, record.template.value, record.rows, record.size_bytes, record.appended_ns)
 
 
-def file_bytes(body: bytes) -> int:
-    """How much of the file a body takes: large ones fill pages of their own."""
-    pages = -(-len(body) // PAGE_BYTES)
-    return _ROW_BYTES + (pages * PAGE_BYTES if len(body) > PAGE_BYTES // 4 else len(body))
+def file_bytes(body_bytes: int) -> int:
+    """How much of the file a body of so many bytes takes: large ones fill pages of their own."""
+    pages = -(-body_bytes // PAGE_BYTES)
+    return _ROW_BYTES + (pages * PAGE_BYTES if body_bytes > PAGE_BYTES // 4 else body_bytes)

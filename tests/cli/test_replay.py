@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,18 @@ def test_history_goes_to_a_handler_that_was_not_there(config, journal, capfd):
     assert result.exit_code == 0, result.output
     sent = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [row["sequence"] for row in sent if row["template"] == "logentry"] == [0, 1, 2]
+
+
+def test_batches_that_can_not_be_read_are_told_with_exit_code_3_and_the_others_go(config, journal, capfd):
+    config.write_text(f"journal: {{path: {journal}}}\n{CONFIG}")
+    with closing(sqlite3.connect(journal)) as database:
+        database.execute("UPDATE bodies SET body = x'00' WHERE offset = 2")
+        database.commit()
+    result = run("-c", config, "--handler", "out", "--from", "-1h")
+    assert result.exit_code == 3
+    assert "batches damaged: 1" in result.stderr
+    sent = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [row["sequence"] for row in sent if row["template"] == "logentry"] == [0, 2]
 
 
 def test_only_the_span_of_time_goes(config, journal, capfd):

@@ -31,7 +31,7 @@ def record(offset: int, size_bytes: int = 1000) -> Record:
 
 @pytest.fixture
 def bodies() -> dict[int, bytes]:
-    return {offset: Encoder().encode(metrics(offset, sequence=offset)) for offset in range(1, 9)}
+    return {offset: Encoder().encode(metrics(offset, sequence=offset)).whole for offset in range(1, 9)}
 
 
 @pytest.fixture
