@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from telemetry.batch import Template
-from telemetry.boundary import boundary
 from telemetry.delivery import Delivery, Letters, Terms
 from telemetry.plugin import Adapter
 from telemetry.rules import Select
@@ -17,7 +16,7 @@ __all__ = ["Handlers", "Outfit", "Prepared"]
 
 log = structlog.get_logger(__name__)
 
-# A reload waits for it, and so does the end of the service.
+# For its task to end, and for its adapter to be left: a reload waits for it, and so does the end of the service.
 _LEAVE_S = 5.0
 
 
@@ -51,19 +50,24 @@ class Prepared:
     """A set of handlers that could run: the adapters that it needs beyond those that run are entered already."""
 
     outfits: Mapping[str, Outfit]
+    leave_s: float = _LEAVE_S
     entered: dict[str, tuple[Adapter, AsyncExitStack]] = field(default_factory=dict)
 
     async def abandon(self) -> None:
         """Leave what was entered: this set won't run."""
         for name, (_, stack) in self.entered.items():
-            await _leave(name, stack)
+            await _leave(name, stack, self.leave_s)
 
 
 class Handlers:
-    """The set of handlers, which a reload changes as a difference. `ended` is told of a task that ended by itself."""
+    """The set of handlers, which a reload changes as a difference. `ended` is told of a task that ended by itself.
 
-    def __init__(self, ended: Callable[[asyncio.Task[None]], None]) -> None:
+    What an adapter does with its cancellation is not ours to say: each is waited for no longer than `leave_s`.
+    """
+
+    def __init__(self, ended: Callable[[asyncio.Task[None]], None], leave_s: float = _LEAVE_S) -> None:
         self._ended = ended
+        self._leave_s = leave_s
         self._running: dict[str, _Running] = {}
 
     @property
@@ -76,7 +80,7 @@ class Handlers:
 
         Raises what an adapter raises when it is made or entered; nothing has changed then.
         """
-        prepared = Prepared(outfits)
+        prepared = Prepared(outfits, self._leave_s)
         try:
             for name, outfit in outfits.items():
                 if name not in self._running or self._running[name].outfit.made_of != outfit.made_of:
@@ -105,7 +109,7 @@ class Handlers:
         """End all tasks, then leave the adapters."""
         await self._end(self._running.values())
         for name, one in self._running.items():
-            await _leave(name, one.adapter)
+            await _leave(name, one.adapter, self._leave_s)
 
     async def delivered(self, *, unless_failing: bool) -> None:
         """Wait until nothing is pending anywhere; or where it is only at sinks that fail, if that is enough."""
@@ -134,7 +138,7 @@ class Handlers:
         delivery.secrets = outfit.secrets | one.outfit.secrets
         delivery.terms, delivery.select, delivery.dead_letters = outfit.terms, outfit.select, outfit.letters
         if adapter is not None and stack is not None:
-            await _leave(delivery.name, one.adapter)
+            await _leave(delivery.name, one.adapter, self._leave_s)
             delivery.adapter, one.adapter = adapter, stack
         if pauses:
             one.task = self._run(delivery)
@@ -143,7 +147,7 @@ class Handlers:
     async def _remove(self, name: str) -> None:
         one = self._running.pop(name)
         await self._end([one])
-        await _leave(name, one.adapter)
+        await _leave(name, one.adapter, self._leave_s)
         if left := one.delivery.retire():
             log.warning("handler removed; rows that it had yet to take are given up", handler=name, rows=left)
 
@@ -153,17 +157,41 @@ class Handlers:
         return task
 
     async def _end(self, some: Iterable[_Running]) -> None:
-        tasks = [one.task for one in some]
-        for task in tasks:
-            task.remove_done_callback(self._ended)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancel what runs and wait for its end; what goes on all the same is left behind, and said."""
+        ending = list(some)
+        for one in ending:
+            one.task.remove_done_callback(self._ended)
+            one.task.add_done_callback(_look_at)
+            one.task.cancel()
+        if not ending:
+            return
+        _, late = await asyncio.wait([one.task for one in ending], timeout=self._leave_s)
+        for one in ending:
+            if one.task in late:
+                one.delivery.disown()
+                log.error(
+                    "a handler does not end, as its adapter goes on though its export is cancelled (or a disk hangs); "
+                    "it is left behind, and what it was at is offered again",
+                    handler=one.delivery.name, waited_s=self._leave_s,
+                )  # fmt: skip
 
 
-async def _leave(name: str, adapter: AsyncExitStack) -> None:
+async def _leave(name: str, adapter: AsyncExitStack, leave_s: float) -> None:
     """Leave an adapter. One that fails at it, or takes too long, is said, and keeps nobody from going on or ending."""
-    with boundary() as outcome:
-        async with asyncio.timeout(_LEAVE_S):
-            await adapter.aclose()
-    if outcome.error is not None:
-        log.error("an adapter failed when it was left", handler=name, exc_info=outcome.error)
+    leaving = asyncio.create_task(adapter.aclose(), name=f"leaving {name}")
+    leaving.add_done_callback(_look_at)
+    try:
+        _, late = await asyncio.wait([leaving], timeout=leave_s)
+    finally:
+        leaving.cancel()
+    if late:  # it may tidy up, but not for long either
+        await asyncio.wait([leaving], timeout=leave_s)
+    error = TimeoutError() if late or leaving.cancelled() else leaving.exception()
+    if error is not None:
+        log.error("an adapter failed when it was left", handler=name, exc_info=error)
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Take in how a task ended that nobody waits for: it is not to be said once more."""
+    if not task.cancelled():
+        task.exception()

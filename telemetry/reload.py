@@ -15,6 +15,7 @@ from telemetry.config.changes import Change, changes, needing_restart
 from telemetry.config.document import read as read_document
 from telemetry.errors import ConfigError, Fault, TelemetryError
 from telemetry.selfmetrics import SelfMetrics
+from telemetry.threads import in_own_thread
 
 __all__ = ["Outcome", "Reloading"]
 
@@ -70,7 +71,7 @@ class Reloading:
                 await asyncio.wait_for(self._hung_up.wait(), _POLL_S)
                 self._hung_up.clear()
                 await self.reload("SIGHUP")
-            now = await asyncio.to_thread(_content, self._path)
+            now = await in_own_thread(_content, self._path)
             # Editors write in pieces: what has stood still since the last look is whole.
             if now == before and now != self._seen and now is not None:
                 await self.reload("the file has changed")
@@ -80,7 +81,7 @@ class Reloading:
         """Read the file and apply it, or refuse it. `why` is for the log."""
         async with self._one_at_a_time:
             began = time.monotonic()
-            self._seen = await asyncio.to_thread(_content, self._path)
+            self._seen = await in_own_thread(_content, self._path)
             with boundary() as attempt:
                 found = await self._attempt()
                 took_s = time.monotonic() - began
@@ -89,10 +90,10 @@ class Reloading:
             return self._refuse(why, attempt.error)
 
     async def _attempt(self) -> list[Change]:
-        settings = await asyncio.to_thread(self._read, self._path)
+        settings = await in_own_thread(self._read, self._path)
         found = changes(self._settings, settings)
         if fixed := needing_restart(found):
-            raise ConfigError(await asyncio.to_thread(_faults, self._path, fixed))
+            raise ConfigError(await in_own_thread(_faults, self._path, fixed))
         if found:
             await self._apply(settings)
             self._settings = settings

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import ClassVar, Self
@@ -45,6 +46,7 @@ class InfluxDB(AbstractAsyncContextManager["InfluxDB"]):
             for template in self.accepts
         }
         self._poster: HttpPoster | None = None
+        self._threads = ThreadPoolExecutor(thread_name_prefix="influxdb")
 
     @property
     def limits(self) -> Limits:
@@ -62,6 +64,7 @@ class InfluxDB(AbstractAsyncContextManager["InfluxDB"]):
     ) -> None:
         if self._poster is not None:
             await self._poster.aclose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def export(self, batch: Batch) -> None:
         """Write the batch's rows.
@@ -73,7 +76,7 @@ class InfluxDB(AbstractAsyncContextManager["InfluxDB"]):
             raise Retry("influxdb: the adapter has not been entered")
         if batch.rows.is_empty():
             return
-        body, positions = await asyncio.to_thread(self._encode, batch)
+        body, positions = await asyncio.get_running_loop().run_in_executor(self._threads, self._encode, batch)
         too_long = dict.fromkeys(sorted(set(range(len(batch.rows))) - set(positions)), _TOO_LONG)
         if positions:
             await self._write(self._poster, body, positions, too_long)

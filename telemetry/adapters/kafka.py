@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -72,6 +73,7 @@ class Kafka(AbstractAsyncContextManager["Kafka"]):
         self._connection: Connection | None = None
         self._registry: Registry | None = None
         self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "kafka")
 
     async def __aenter__(self) -> Self:
         self._connection = Connection(self._config, self._new_producer)
@@ -89,6 +91,7 @@ class Kafka(AbstractAsyncContextManager["Kafka"]):
             await self._registry.aclose()
         if self._connection is not None:
             await self._connection.drop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def export(self, batch: Batch) -> None:
         """Send the batch's rows.
@@ -119,14 +122,15 @@ class Kafka(AbstractAsyncContextManager["Kafka"]):
             producer = await connection.producer()
             partitions = await producer.partitions_for(topic)
             limit = connection.limit
-            parcels = await asyncio.to_thread(
+            parcels = await asyncio.get_running_loop().run_in_executor(
+                self._thread,
                 lambda: self._packing.pack(
                     batch,
                     partitions=len(partitions),
                     limit=limit,
                     schema_id=schema_id,
                     new_builder=producer.create_batch,
-                )
+                ),
             )
             return await self._deliver(connection, producer, topic, parcels)
         try:

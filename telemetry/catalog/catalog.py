@@ -13,6 +13,7 @@ from telemetry.catalog.loading import load
 from telemetry.catalog.model import CatalogFile, Service
 from telemetry.errors import ConfigError
 from telemetry.mesh.workload import Workload
+from telemetry.threads import in_own_thread
 
 __all__ = ["Catalog", "Result"]
 
@@ -80,7 +81,7 @@ class Catalog:
         """Look at the file every so often, for ever. The disk may be slow, and a catalog large: in a thread."""
         while self._path:
             await asyncio.sleep(interval_s)
-            await asyncio.to_thread(self.poll)
+            await in_own_thread(self.poll)
 
     def poll(self) -> None:
         """Read the file anew if it has changed, and stood still since the last look: editors write in pieces."""

@@ -25,11 +25,12 @@ def serve(
 
     Exit codes: 0 stopped, 1 could not start (the message says why), 2 the configuration has faults (all are listed).
     """
-    import asyncio  # noqa: PLC0415 - as the next three: only this command needs it
+    import asyncio  # noqa: PLC0415 - as the next four: only this command needs it
 
     import uvloop  # noqa: PLC0415
 
     from telemetry.config import load  # noqa: PLC0415
+    from telemetry.ending import ending_in_time  # noqa: PLC0415
 
     try:
         settings = load(config)
@@ -41,7 +42,7 @@ def serve(
     from telemetry.serving import serve as run  # noqa: PLC0415 - gRPC and polars take long: faults are told before
 
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending_in_time():
             runner.run(run(settings, config, _use_log))
     except ConfigError as error:  # of files that the configuration names
         raise config_faults(error) from None

@@ -1,6 +1,5 @@
 """Google's client of Cloud Logging on a channel of ours, which is replaced when it has lost the API."""
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from telemetry.cloud_entries.answers import STRANGER, failure, status_of
 from telemetry.cloud_entries.options import Options
 from telemetry.errors import Retry, StartError
 from telemetry.outgoing.answers import shown
+from telemetry.threads import in_own_thread
 
 __all__ = ["Client", "service_account"]
 
@@ -100,7 +100,7 @@ class Client:
     async def _open(self) -> _Line:
         if self._line is None:
             if self._credentials is None and not self._options.insecure:
-                self._credentials = await asyncio.to_thread(_application_default)
+                self._credentials = await in_own_thread(_application_default)
             if self._line is None:  # another export may have opened it meanwhile
                 self._line = self._new_line()
         return self._line

@@ -37,6 +37,12 @@ class Breaker:
                     return
         yield self.failures
 
+    def disown(self) -> "Breaker":
+        """Part with whoever has the turn and won't end; gives the breaker that goes on from here."""
+        breaker = Breaker(self.threshold)
+        breaker.failures = self.failures
+        return breaker
+
     def failed(self, seen: int) -> None:
         """Note that an export failed which began when `seen` failures had been counted."""
         if seen == self.failures:

@@ -37,7 +37,12 @@ class Condition:
     last_error: str = ""
     last_error_ns: int | None = None
     _kind: str = ""
+    _limits_said: bool = False
     _said_ns: dict[str, int] = field(default_factory=dict)
+
+    def begin_anew(self) -> None:
+        """Take in that the adapter is another: nothing is known of it yet."""
+        self.worked = self._limits_said = False
 
     def words(self, error: Exception) -> str:
         """Say what went wrong, on one line, bounded, with nothing in it that must not be seen."""
@@ -77,6 +82,15 @@ class Condition:
         if self._due("rules"):
             log.error("the rules could not be applied; please report this", handler=self.handler, error=said)
         return said
+
+    def limits_failed(self, error: Exception) -> None:
+        """Take in that the adapter's limits can't be used: said once, as they are asked for with every batch."""
+        if not self._limits_said:
+            self._limits_said = True
+            log.error(
+                "the adapter's limits can't be used; only those of the handler's delivery settings hold",
+                handler=self.handler, error=self.words(error),
+            )  # fmt: skip
 
     def letters_failed(self, error: BaseException, rows: int) -> None:
         """Take in that refused rows could not be kept."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telemetry.batch import Batch
 
@@ -32,6 +32,8 @@ class Consignment:
     refused: deque[Refusal] = field(default_factory=deque)
     chosen: bool = False
     """Whether the rules have been asked."""
+    disowned: bool = False
+    """Whether another goes on with it: what comes of this one counts no more."""
 
     @classmethod
     def of(cls, offset: int, batch: Batch) -> "Consignment":
@@ -52,6 +54,11 @@ class Consignment:
     def settled_rows(self) -> int:
         """Rows that were counted as something."""
         return self.rows - self.unsettled_rows
+
+    def disown(self) -> "Consignment":
+        """Part with whoever works on it and won't end; gives what the next goes on with."""
+        self.disowned = True
+        return replace(self, left=deque(self.left), refused=deque(self.refused), disowned=False)
 
     def put_back(self, parts: Iterable[Batch]) -> None:
         """Take these in place of the piece at the front; empty ones vanish."""

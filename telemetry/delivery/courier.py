@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from random import Random
 
@@ -18,11 +19,13 @@ from telemetry.delivery.letters import Keep
 from telemetry.delivery.splitting import halves, limits_of, pieces
 from telemetry.delivery.terms import Terms
 from telemetry.delivery.verdict import Verdict, verdict
-from telemetry.errors import Retry
-from telemetry.plugin import Adapter
+from telemetry.errors import Partial, Rejected, Retry, TooLarge
+from telemetry.plugin import Adapter, Limits
 from telemetry.rules import Select, Selected, everything
 
 __all__ = ["Courier"]
+
+_SAYS_OF_ROWS = (type(None), Partial, Rejected, TooLarge)
 
 
 @dataclass(slots=True)
@@ -46,25 +49,38 @@ class Courier:
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.terms.patience.open_circuit_after)
 
-    async def deliver(self, one: Consignment) -> None:
-        """Go on with the consignment until it is done. May be cancelled at any await, and called again."""
+    async def deliver(self, one: Consignment, threads: Executor | None = None) -> None:
+        """Go on with the consignment until it is done. May be cancelled at any await, and called again.
+
+        `threads` do what blocks. Where other handlers run they must not be asyncio's own (None), which calls of an
+        adapter that hang may have taken.
+        """
         if not one.chosen:
-            await self._choose(one)
+            await self._choose(one, threads)
         attempt = 0
         while not one.done:
             _obey()
             if one.refused:
-                await self._bury(one)
+                await self._bury(one, threads)
             else:
                 attempt = await self._offer(one, attempt)
         _obey()
 
-    async def _choose(self, one: Consignment) -> None:
+    def limits(self) -> Limits:
+        """Give the most that one export may hold; what the settings say where the adapter's own limits are nonsense."""
+        limits = self.terms.limits
+        with boundary() as outcome:
+            limits = limits_of(self.adapter, limits)
+        if outcome.error is not None:
+            self.condition.limits_failed(outcome.error)
+        return limits
+
+    async def _choose(self, one: Consignment, threads: Executor | None) -> None:
         """Leave out the rows that the handler's rules don't want."""
         batch, chosen = one.left[0], Selected(one.left[0])
         with boundary() as outcome:
             if self.select is not everything:
-                chosen = await asyncio.to_thread(self.select, batch)
+                chosen = await asyncio.get_running_loop().run_in_executor(threads, self.select, batch)
         kept = chosen.batch
         if outcome.error is not None or len(kept.rows) > len(batch.rows):
             said = self.condition.rules_failed(outcome.error or ValueError("they gave more rows than there were"))
@@ -74,29 +90,35 @@ class Courier:
         else:
             left_out = len(batch.rows) - len(kept.rows)
             sampled_out = min(max(chosen.sampled_out, 0), left_out)
-        one.left = deque(pieces(kept, limits_of(self.adapter, self.terms.limits)) if len(kept.rows) else ())
+        one.left = deque(pieces(kept, self.limits()) if len(kept.rows) else ())
         one.chosen = True
         self.counts.leave_out(left_out - sampled_out, sampled_out)
 
     async def _offer(self, one: Consignment, attempt: int) -> int:
         """Offer the piece at the front once, and wait if it is to be tried again; gives the failures in a row."""
         async with self.breaker.turn() as seen:
-            answer = await self._export(one.left[0])
+            answer = await self._export(one)
             self._take_in(answer, seen)
             self._settle(one, answer)
             if not answer.retry:
                 return 0
+            _obey()
             attempt = 0 if answer.answered else attempt + 1
             self.counts.metrics.retries.labels(self.counts.handler).inc()
             failures = max(attempt, self.breaker.failures, 1)
             await self.sleep(self.terms.patience.wait_s(failures, answer.after_s, self.random))
             return attempt
 
-    async def _export(self, piece: Batch) -> Verdict:
-        """Try once; gives what that means for the rows."""
+    async def _export(self, one: Consignment) -> Verdict:
+        """Try once with the piece at the front; gives what that means for its rows."""
+        piece = one.left[0]
         with boundary() as outcome, self.counts.metrics.export_seconds.labels(self.counts.handler).time():
             await self._in_time(piece)
         try:
+            if one.disowned:
+                raise asyncio.CancelledError
+            if not isinstance(outcome.error, _SAYS_OF_ROWS):
+                _obey()  # what a cancellation was made into says nothing of the sink
             return self._judged(outcome.error, piece)
         finally:
             # The error knows this frame, which knows the error: both would keep the piece, and the request that was
@@ -123,9 +145,9 @@ class Courier:
             if limit.expired():
                 raise Retry(f"no answer within {deadline_s:g} s (delivery.deadline)") from error
             raise
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, BaseExceptionGroup) as error:
             task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if task is None or task.cancelling() or not _cancelled(error):
                 raise
             raise Retry("the adapter gave up on something that was cancelled") from error
 
@@ -157,7 +179,7 @@ class Courier:
         one.put_back([_rows(piece, answer.retry)])
         self.counts.deliver(rows - len(answer.retry) - len(answer.rejected))
 
-    async def _bury(self, one: Consignment) -> None:
+    async def _bury(self, one: Consignment, threads: Executor | None) -> None:
         """Make dead letters of what was refused. Once begun it ends, cancelled or not: no file without its count."""
         refusal = one.refused[0]
         if self.keep is None:
@@ -166,12 +188,14 @@ class Courier:
             return
         shown = {reason: self.condition.fit_to_show(reason) for reason in set(refusal.reasons)}
         reasons = [shown[reason] for reason in refusal.reasons]
-        writing = asyncio.create_task(asyncio.to_thread(self.keep, refusal.batch, reasons))
+        writing = asyncio.get_running_loop().run_in_executor(threads, self.keep, refusal.batch, reasons)
         try:
             await asyncio.wait([writing])
         finally:
             if not writing.done():
                 await asyncio.wait([writing])
+            if one.disowned:
+                raise asyncio.CancelledError
             one.refused.popleft()
             self._buried(len(refusal.batch.rows), writing.exception())
 
@@ -188,6 +212,14 @@ def _obey() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _cancelled(error: BaseException) -> bool:
+    """Whether it is a cancellation, or a group with one in it and nothing that is meant for the process."""
+    if not isinstance(error, BaseExceptionGroup):
+        return isinstance(error, asyncio.CancelledError)
+    cancelled, rest = error.split(asyncio.CancelledError)
+    return cancelled is not None and (rest is None or isinstance(rest, Exception))
 
 
 def _rows(batch: Batch, positions: Sequence[int]) -> Batch:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from random import Random
 
 from telemetry.batch import Template
@@ -13,7 +14,6 @@ from telemetry.delivery.gauges import Gauges
 from telemetry.delivery.hand import Hand
 from telemetry.delivery.letters import Letters
 from telemetry.delivery.rate import Rate
-from telemetry.delivery.splitting import limits_of
 from telemetry.delivery.status import State, Status
 from telemetry.delivery.terms import Terms
 from telemetry.journal import Journal
@@ -81,7 +81,7 @@ class Delivery:
     @adapter.setter
     def adapter(self, adapter: Adapter) -> None:
         self._courier.adapter = adapter
-        self._condition.worked = False
+        self._condition.begin_anew()
 
     @property
     def select(self) -> Select:
@@ -137,14 +137,25 @@ class Delivery:
     async def run(self) -> None:
         """Deliver for ever. Between its awaits the account is always balanced."""
         await self._hand.resume()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.terms.concurrency):
-                group.create_task(self._work())
+        workers = self.terms.concurrency
+        # Its own, for rules and dead letters: what hangs in others' threads, or in these, costs nobody else anything.
+        threads = ThreadPoolExecutor(workers, f"handler {self.name}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(threads))
+        finally:
+            threads.shutdown(wait=False)
 
     async def delivered(self, *, unless_failing: bool = False) -> None:
         """Wait until nothing is pending and all of it is committed; or until the sink fails, where that is enough."""
         while self.journal.pending_rows(self.name) and not (unless_failing and self.failing):
             await asyncio.sleep(_POLL_S)
+
+    def disown(self) -> None:
+        """Part with a run that was cancelled and doesn't end: it counts nothing more, and `run` may be called anew."""
+        self._hand.disown()
+        self._courier.breaker = self._courier.breaker.disown()
 
     def retire(self) -> int:
         """End the handler for good, when `run` has ended; gives the rows that nobody will deliver now, and counts them.
@@ -174,7 +185,7 @@ class Delivery:
     def status(self) -> Status:
         """How the handler stands, for people."""
         account = self.account()
-        limits = limits_of(self.adapter, self.terms.limits)
+        limits = self._courier.limits()
         return Status(
             handler=self.name,
             adapter=type(self.adapter).__name__,
@@ -209,8 +220,8 @@ class Delivery:
         oldest_ns = self.journal.oldest_pending_ns(self.name)
         return 0.0 if oldest_ns is None else max(0.0, (self._clock_ns() - oldest_ns) / 1e9)
 
-    async def _work(self) -> None:
+    async def _work(self, threads: Executor) -> None:
         while True:
             one = await self._hand.next()
-            await self._courier.deliver(one)
+            await self._courier.deliver(one, threads)
             await self._hand.commit()

@@ -69,6 +69,10 @@ class Hand:
             # No await before the journal has taken it: what is neither in hand nor pending would be missing.
             await self._journal.commit(self._cursor, committed)
 
+    def disown(self) -> None:
+        """Part with workers that won't end: what they are at counts no more, and is begun again by the next."""
+        self._hand = {offset: one.disown() for offset, one in self._hand.items()}
+
     def drop(self) -> None:
         """Let go of everything: its cursor is no more."""
         self._hand.clear()

@@ -1,6 +1,7 @@
 """Cut a batch into pieces that a sink takes at a time."""
 
 from collections.abc import Iterator
+from operator import index
 
 import numpy as np
 import polars as pl
@@ -12,14 +13,17 @@ __all__ = ["halves", "limits_of", "pieces"]
 
 
 def limits_of(adapter: Adapter, settings: Limits) -> Limits:
-    """Give the lower of what the settings and the adapter allow."""
+    """Give the lower of what the settings and the adapter allow.
+
+    Raises what a stranger's `limits` raise, and TypeError or AttributeError when they are none.
+    """
     own = adapter.limits if isinstance(adapter, Limited) else Limits()
     return Limits(_lower(settings.rows, own.rows), _lower(settings.size_bytes, own.size_bytes))
 
 
 def _lower(one: int | None, other: int | None) -> int | None:
-    """Give the lower limit; a sink that takes less than one row at a time is given one."""
-    limits = [max(limit, 1) for limit in (one, other) if limit is not None]
+    """Give the lower limit; a sink that takes less than one row at a time is given one. Raises TypeError."""
+    limits = [max(index(limit), 1) for limit in (one, other) if limit is not None]
     return min(limits, default=None)
 
 
