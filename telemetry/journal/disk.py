@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 _READS = 2
-_FULL = "nothing is read from Envoys until it can be written again; make room there"
+_FULL = "nothing is read from Envoys until it can be written again"
 _UNREAD = "what must be read from there waits"
 
 
@@ -74,7 +74,8 @@ class Disk:
             return await self.run(self._open)
         except (NoRoomError, DamagedError) as error:
             self.close_now()
-            raise StartError(f"journal: can't open {self._path}: {error}; make room, or set journal.path") from error
+            way_out = getattr(error, "way_out", NoRoomError.way_out)
+            raise StartError(f"journal: can't open {self._path}: {error}; {way_out}, or set journal.path") from error
         except BaseException:
             self.close_now()
             raise
@@ -83,7 +84,7 @@ class Disk:
         """Note how it was left, if the file can be written, and close it."""
         with suppress(DamagedError, NoRoomError):
             await self.run(lambda: self._store.write([], changes, end))
-            await self.run(lambda: self._tell(tally))
+        await self.run(lambda: self._tell(tally))
         with suppress(DamagedError, NoRoomError):
             await self.run(self._store.close)
         self.close_now()
@@ -125,13 +126,16 @@ class Disk:
 
     def _open(self) -> tuple[Contents, Tally | None]:
         tally = Tally.read(self._path)
-        settle(self._path)
+        aside = settle(self._path)
         try:
             contents = self._store.open()
         except DamagedError as error:
             recovered = self._begin_anew(error)
             self._store.open()
             return recovered.contents, tally
+        if aside:  # whoever was killed there has not told what it cost
+            self._set_aside("a recovery was cut short, and is ended now", Recovered(aside[-1], contents))
+            return contents, tally
         return contents, tally and tally.lacking(contents)
 
     def _begin_anew(self, error: DamagedError, more: Iterable[Stored] = ()) -> Recovered:
@@ -139,15 +143,18 @@ class Disk:
         with suppress(DamagedError, NoRoomError):
             self._store.close()
         recovered = recover(self._path, str(error), self._clock_ns(), more)
+        self._set_aside(str(error), recovered, time.monotonic() - began_s)
+        return recovered
+
+    def _set_aside(self, why: str, recovered: Recovered, took_s: float = 0.0) -> None:
         self._metrics.journal_failures.labels("file").inc()
         log.error(
             "the journal's file was damaged and is set aside; what could be read of it is kept",
-            error=str(error),
+            error=why,
             file=str(recovered.aside),
             batches=len(recovered.contents.records),
-            took_s=round(time.monotonic() - began_s, 2),
+            took_s=round(took_s, 2),
         )
-        return recovered
 
     async def _try(self, work: Callable[[], Result], waiting: str) -> Result:
         """Do it in the thread, as soon as it can be done; `waiting` says what that means meanwhile."""
@@ -176,7 +183,7 @@ class Disk:
 
     async def _wait(self, error: NoRoomError, waiting: str) -> None:
         self._metrics.journal_failures.labels("disk").inc()
-        said = f"{error} ({self._path}): {waiting}"
+        said = f"{error} ({self._path}): {waiting}; {error.way_out}"
         if said != self._problems.get(waiting):
             log.error("the journal's file does not work now; it is tried again and again", error=said)
         self._problems[waiting] = said

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["DamagedError", "NoRoomError", "UnreadableError", "told"]
+__all__ = ["BusyError", "DamagedError", "NoRoomError", "UnreadableError", "told"]
 
 # SQLITE_ERROR: our statements are right, so it is the schema that is not.
 _DAMAGED = frozenset(
@@ -37,6 +37,14 @@ class UnreadableError(DamagedError):
 class NoRoomError(Exception):
     """The file can't be written now: the disk is full, or fails. Trying again may help."""
 
+    way_out = "make room"
+
+
+class BusyError(NoRoomError):
+    """Somebody else holds the file."""
+
+    way_out = "close the program that has it open"
+
 
 @contextmanager
 def told() -> Iterator[None]:
@@ -49,4 +57,5 @@ def told() -> Iterator[None]:
             raise UnreadableError(f"{error}") from error
         if code & 0xFF in _DAMAGED or code == sqlite3.SQLITE_READONLY_DBMOVED:
             raise DamagedError(f"{error}") from error
-        raise NoRoomError(f"{error}") from error
+        busy = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        raise (BusyError if busy else NoRoomError)(f"{error}") from error

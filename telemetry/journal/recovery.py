@@ -62,15 +62,18 @@ def recover(path: Path, why: str, now_ns: int, more: Iterable[Stored] = (), limi
     return Recovered(aside, found)
 
 
-def settle(path: Path) -> None:
+def settle(path: Path) -> list[Path]:
     """End what a recovery that was killed has begun: put its new file in place if it is whole, else take it away.
 
-    Nobody may have the file open. Raises NoRoomError.
+    Gives where damaged files were set aside. Nobody may have the file open. Raises NoRoomError.
     """
     with _renaming(path):
         _discard(path)
-        for whole in sorted(path.parent.glob(f"{escape(path.name)}.damaged-*{_WHOLE}")):
-            _replace(path, whole.with_name(whole.name.removesuffix(_WHOLE)))
+        wholes = sorted(path.parent.glob(f"{escape(path.name)}.damaged-*{_WHOLE}"))
+        asides = [whole.with_name(whole.name.removesuffix(_WHOLE)) for whole in wholes]
+        for aside in asides:
+            _replace(path, aside)
+    return asides
 
 
 def _taken_over(path: Path, more: Iterable[Stored], deadline_s: float) -> Contents:

@@ -1,17 +1,16 @@
 """The SQLite file: batches and cursors, written whole transactions at a time."""
 
-import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from telemetry.batch import Template
 from telemetry.errors import StartError
 from telemetry.journal.cursors import Record
-from telemetry.journal.faults import DamagedError, NoRoomError, UnreadableError, told
+from telemetry.journal.faults import DamagedError, NoRoomError, told
 from telemetry.journal.tables import (
     APPLICATION,
     BEGINNING,
@@ -25,12 +24,14 @@ from telemetry.journal.tables import (
     contents,
     row_of,
 )
+from telemetry.journal.watch import Watch
 
 __all__ = ["Changes", "Store"]
 
 _BUSY_MS = 5_000
-_MAGIC = b"SQLite format 3\x00"
 _LARGE_BYTES = 65_536
+# As it fails where there is no room for the index of the log.
+_NO_INDEX = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database: sqlite3.Connection | None = None
-        self._identity = (0, 0)
+        self._watch: Watch | None = None
         self._format = FORMAT
         self._alone = False
 
@@ -69,8 +70,8 @@ class Store:
             self._create()
             try:
                 return self._connected(alone=False)
-            except sqlite3.OperationalError:
-                if not self.path.stat().st_size:
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _NO_INDEX or not self.path.stat().st_size:
                     raise
                 # A full disk has no room for the index of the log, which those who read beside us need; we don't.
                 return self._connected(alone=True)
@@ -83,20 +84,11 @@ class Store:
             raise NoRoomError(str(error)) from error
 
     def check(self) -> None:
-        """See that the file that we have open still is the one at its path, and begins as it must.
-
-        SQLite goes on writing into its log when the file below it is gone, and only the next start would notice.
-        """
-        try:
-            with self.path.open("rb") as file:
-                status, magic = os.fstat(file.fileno()), file.read(len(_MAGIC))
-        except FileNotFoundError as error:
-            raise DamagedError("the file was deleted") from error
-        except OSError as error:
-            kind = UnreadableError if error.errno == errno.EIO else NoRoomError
-            raise kind(f"can't read the file: {error.strerror}") from error
-        if (status.st_dev, status.st_ino) != self._identity or magic != _MAGIC:
-            raise DamagedError("the file was replaced or overwritten")
+        """See that the file is the one that we have open. Raises DamagedError, NoRoomError."""
+        if self._watch is None:
+            self.reopen()
+        elif not self._watch.check():
+            self._save_log()
 
     def write(self, batches: Sequence[Stored], changes: Changes, end: int) -> None:
         """Note everything or nothing; on the disk when it returns."""
@@ -134,19 +126,26 @@ class Store:
     def close(self) -> None:
         """Close the file; what could not be checkpointed stays in its write-ahead log."""
         database, self._database = self._database, None
-        if database is not None:
-            with told():
-                database.close()
+        watch, self._watch = self._watch, None
+        try:
+            if database is not None:
+                with told():
+                    database.close()
+        finally:
+            if watch is not None:
+                watch.close()
 
     def _connected(self, *, alone: bool) -> Contents:
-        database = _connect(self.path)
+        self._database = database = _connect(self.path)
         try:
             database.execute(f"PRAGMA locking_mode={'EXCLUSIVE' if alone else 'NORMAL'}")
             found = self._begin(database)
+            self._watch = Watch(self.path)
         except BaseException:
-            database.close()
+            with suppress(DamagedError, NoRoomError):
+                self.close()
             raise
-        self._database, self._alone = database, alone
+        self._alone = alone
         return found
 
     def _share(self) -> None:
@@ -164,9 +163,16 @@ class Store:
         if mode != "wal":
             raise StartError(f"journal: {self.path} is on a file system without shared memory; set journal.path")
         database.executescript(PRAGMAS)
-        status = self.path.stat()
-        self._identity = (status.st_dev, status.st_ino)
         return contents(database)
+
+    def _save_log(self) -> None:
+        """Take what is in a log that somebody deleted into the file, while we have it open, and begin another."""
+        with told():
+            (busy, *_) = self._opened.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise DamagedError("its log was deleted or replaced")
+        self.close()
+        self.reopen()
 
     def _known_format(self, database: sqlite3.Connection) -> int:
         """Give the format. Raises StartError when it is none that we can go on with."""
@@ -181,7 +187,9 @@ class Store:
     @property
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
-            raise DamagedError("the file is not open")
+            self.reopen()
+        if self._database is None:
+            raise NoRoomError("the file is not open")
         return self._database
 
     def _create(self) -> None:
