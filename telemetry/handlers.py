@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import structlog
 
 from telemetry.batch import Template
 from telemetry.delivery import Delivery, Letters, Terms
+from telemetry.keeping import Keeper
 from telemetry.plugin import Adapter
 from telemetry.rules import Select
 
@@ -41,7 +41,7 @@ class Outfit:
 class _Running:
     outfit: Outfit
     delivery: Delivery
-    adapter: AsyncExitStack
+    keeper: Keeper
     task: asyncio.Task[None]
 
 
@@ -51,12 +51,12 @@ class Prepared:
 
     outfits: Mapping[str, Outfit]
     leave_s: float = _LEAVE_S
-    entered: dict[str, tuple[Adapter, AsyncExitStack]] = field(default_factory=dict)
+    entered: dict[str, Keeper] = field(default_factory=dict)
 
     async def abandon(self) -> None:
         """Leave what was entered: this set won't run."""
-        for name, (_, stack) in self.entered.items():
-            await _leave(name, stack, self.leave_s)
+        for keeper in self.entered.values():
+            await keeper.leave(self.leave_s)
 
 
 class Handlers:
@@ -84,8 +84,9 @@ class Handlers:
         try:
             for name, outfit in outfits.items():
                 if name not in self._running or self._running[name].outfit.made_of != outfit.made_of:
-                    stack = AsyncExitStack()
-                    prepared.entered[name] = await stack.enter_async_context(outfit.make()), stack
+                    keeper = Keeper(name, outfit.make())
+                    await keeper.enter(self._leave_s)
+                    prepared.entered[name] = keeper
         except BaseException:
             await prepared.abandon()
             raise
@@ -96,40 +97,38 @@ class Handlers:
         for name in [name for name in self._running if name not in prepared.outfits]:
             await self._remove(name)
         for name, outfit in prepared.outfits.items():
-            adapter, stack = prepared.entered.get(name, (None, None))
-            if name in self._running and adapter is not None and not self._goes_on(name, adapter):
+            keeper = prepared.entered.get(name)
+            if name in self._running and keeper is not None and not self._goes_on(name, keeper.adapter):
                 await self._remove(name)
             if name in self._running:
-                await self._change(self._running[name], outfit, adapter, stack)
-            elif adapter is not None and stack is not None:
-                self._start(name, outfit, adapter, stack)
+                await self._change(self._running[name], outfit, keeper)
+            elif keeper is not None:
+                self._start(name, outfit, keeper)
         self._running = {name: self._running[name] for name in prepared.outfits}
 
     async def stop(self) -> None:
         """End all tasks, then leave the adapters."""
         await self._end(self._running.values())
-        for name, one in self._running.items():
-            await _leave(name, one.adapter, self._leave_s)
+        for one in self._running.values():
+            await one.keeper.leave(self._leave_s)
 
     async def delivered(self, *, unless_failing: bool) -> None:
         """Wait until nothing is pending anywhere; or where it is only at sinks that fail, if that is enough."""
         for delivery in self.deliveries:
             await delivery.delivered(unless_failing=unless_failing)
 
-    def _start(self, name: str, outfit: Outfit, adapter: Adapter, stack: AsyncExitStack) -> None:
-        delivery = outfit.deliver(adapter)
-        self._running[name] = _Running(outfit, delivery, stack, self._run(delivery))
+    def _start(self, name: str, outfit: Outfit, keeper: Keeper) -> None:
+        delivery = outfit.deliver(keeper.adapter)
+        self._running[name] = _Running(outfit, delivery, keeper, self._run(delivery))
 
     def _goes_on(self, name: str, adapter: Adapter) -> bool:
         """Whether the handler's cursor serves this adapter, too: it must want the same templates."""
         return frozenset(adapter.accepts) == frozenset(self._running[name].delivery.adapter.accepts)
 
-    async def _change(
-        self, one: _Running, outfit: Outfit, adapter: Adapter | None, stack: AsyncExitStack | None
-    ) -> None:
+    async def _change(self, one: _Running, outfit: Outfit, keeper: Keeper | None) -> None:
         """Give a handler its new outfit; it pauses only when its adapter or its terms are others."""
         delivery = one.delivery
-        pauses = adapter is not None or outfit.terms != one.outfit.terms
+        pauses = keeper is not None or outfit.terms != one.outfit.terms
         if pauses:
             await self._end([one])
         if (outfit.templates, outfit.terms.on_full) != (one.outfit.templates, one.outfit.terms.on_full):
@@ -137,9 +136,9 @@ class Handlers:
         # Those before, too: errors of the adapter before may still come.
         delivery.secrets = outfit.secrets | one.outfit.secrets
         delivery.terms, delivery.select, delivery.dead_letters = outfit.terms, outfit.select, outfit.letters
-        if adapter is not None and stack is not None:
-            await _leave(delivery.name, one.adapter, self._leave_s)
-            delivery.adapter, one.adapter = adapter, stack
+        if keeper is not None:
+            await one.keeper.leave(self._leave_s)
+            delivery.adapter, one.keeper = keeper.adapter, keeper
         if pauses:
             one.task = self._run(delivery)
         one.outfit = outfit
@@ -147,7 +146,7 @@ class Handlers:
     async def _remove(self, name: str) -> None:
         one = self._running.pop(name)
         await self._end([one])
-        await _leave(name, one.adapter, self._leave_s)
+        await one.keeper.leave(self._leave_s)
         if left := one.delivery.retire():
             log.warning("handler removed; rows that it had yet to take are given up", handler=name, rows=left)
 
@@ -174,21 +173,6 @@ class Handlers:
                     "it is left behind, and what it was at is offered again",
                     handler=one.delivery.name, waited_s=self._leave_s,
                 )  # fmt: skip
-
-
-async def _leave(name: str, adapter: AsyncExitStack, leave_s: float) -> None:
-    """Leave an adapter. One that fails at it, or takes too long, is said, and keeps nobody from going on or ending."""
-    leaving = asyncio.create_task(adapter.aclose(), name=f"leaving {name}")
-    leaving.add_done_callback(_look_at)
-    try:
-        _, late = await asyncio.wait([leaving], timeout=leave_s)
-    finally:
-        leaving.cancel()
-    if late:  # it may tidy up, but not for long either
-        await asyncio.wait([leaving], timeout=leave_s)
-    error = TimeoutError() if late or leaving.cancelled() else leaving.exception()
-    if error is not None:
-        log.error("an adapter failed when it was left", handler=name, exc_info=error)
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

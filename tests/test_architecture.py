@@ -39,7 +39,7 @@ FLOORS = (
     {"catalog", "kubernetes"},
     {"adapters", "dead_letters", "journal", "receivers"},
     {"rules"},
-    {"catalog_operations", "checked", "delivery", "pipeline", "reference", "registers"},
+    {"catalog_operations", "checked", "delivery", "keeping", "pipeline", "reference", "registers"},
     {"edges"},
     {"completeness", "health", "saturation"},
     {"graph"},

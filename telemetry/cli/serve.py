@@ -41,13 +41,13 @@ def serve(
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from telemetry.serving import serve as run  # noqa: PLC0415 - gRPC and polars take long: faults are told before
 
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending_in_time():
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, ending_in_time(runner):
+        try:
             runner.run(run(settings, config, _use_log))
-    except ConfigError as error:  # of files that the configuration names
-        raise config_faults(error) from None
-    except StartError as error:
-        raise no_start(error) from None
+        except ConfigError as error:  # of files that the configuration names
+            raise config_faults(error) from None
+        except StartError as error:
+            raise no_start(error) from None
 
 
 def _use_log(settings: "LogSettings") -> None:

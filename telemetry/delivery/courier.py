@@ -147,8 +147,10 @@ class Courier:
             raise
         except (asyncio.CancelledError, BaseExceptionGroup) as error:
             task = asyncio.current_task()
-            if task is None or task.cancelling() or not _cancelled(error):
+            if task is None or not _cancelled(error):
                 raise
+            if task.cancelling():
+                raise asyncio.CancelledError from error  # a group would end our own group, not us
             raise Retry("the adapter gave up on something that was cancelled") from error
 
     def _take_in(self, answer: Verdict, seen: int) -> None:

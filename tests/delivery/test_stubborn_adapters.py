@@ -130,6 +130,19 @@ async def test_a_group_of_cancellations_that_an_adapter_made_is_tried_again():
     assert sample(one, "telemetry_handler_retries_total") == 1
 
 
+async def test_a_group_of_our_own_cancellations_is_obeyed_as_one():
+    group = BaseExceptionGroup("two", [asyncio.CancelledError(), ConnectionError("closed")])
+    journal, sink = MemoryJournal(max_bytes=ROOMY), Turning(group)
+    one = delivery(sink, journal)
+    await journal.append([metrics(1)])
+    task = asyncio.create_task(one.run())
+    await until(lambda: len(sink.offered) == 1, task)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+    assert (one.account().pending, one.account().unaccounted, one.failing) == (1, 0, False)
+
+
 async def test_the_end_does_not_wait_for_an_adapter_that_hears_no_cancellation():
     journal, sink, counted = MemoryJournal(max_bytes=ROOMY), Deaf(), SelfMetrics()
     handlers = await begun(("sink", outfit(sink, journal, counted)))
