@@ -12,12 +12,13 @@ __all__ = ["Finding", "of_crashes", "of_steady", "told"]
 
 RSS_MIB_PER_H = 32.0
 """What the steady service's memory may rise by in the second half; docs/faults.md says why it is not nought."""
-RSS_JUDGED_FROM_S = 1800
-"""A shorter run can't tell caches and tails that fill from memory that leaks."""
+RSS_JUDGED_FROM_S = 3600
+"""A shorter run can't tell caches and tails that fill from memory that leaks. Memory is a saw with a tooth of some 17
+minutes, Python's full collections: a line through the second half of half an hour shows the rise of one tooth."""
 DESCRIPTORS = 12
 """Both handlers may have more connections open at the end of the run than at its beginning."""
 THREADS = 8
-"""Pools begin their threads when they first need them: asyncio's has six on two cores, an adapter one."""
+"""Pools begin their threads when they first need them: each handler has its own, and an adapter that encodes."""
 ASKED_FOR = (str(End.CRASH), "retries", "duplicates")
 NEVER_STEADY: Collection[Fault] = {*Damage, End.CRASH, End.STOP}
 _MIB = 1 << 20
