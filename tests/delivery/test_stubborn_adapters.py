@@ -82,6 +82,16 @@ async def begun(*outfits: tuple[str, Outfit]) -> Handlers:
     return handlers
 
 
+async def cancelled_while_exporting(one: Delivery, sink: Turning) -> asyncio.Task[None]:
+    """Run it, cancel it once the sink was offered something, and wait for its end; gives its task."""
+    task = asyncio.create_task(one.run())
+    await until(lambda: len(sink.offered) == 1, task)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.done()
+    return task
+
+
 @pytest.mark.parametrize(
     "error", [Retry("closed", after_s=300), ConnectionError("closed"), Partial("closed", retry=[0], after_s=300)]
 )
@@ -89,10 +99,7 @@ async def test_a_cancellation_that_became_another_error_is_obeyed_and_nothing_wa
     journal, sink = MemoryJournal(max_bytes=ROOMY), Turning(error)
     one = delivery(sink, journal, sleep=asyncio.sleep, initial_backoff_s=300, max_backoff_s=300)
     await journal.append([metrics(1)])
-    task = asyncio.create_task(one.run())
-    await until(lambda: len(sink.offered) == 1, task)
-    task.cancel()
-    await asyncio.wait([task], timeout=5)
+    task = await cancelled_while_exporting(one, sink)
     assert task.cancelled()
     assert (one.account().pending, one.account().unaccounted) == (1, 0)
 
@@ -101,10 +108,7 @@ async def test_a_cancellation_that_became_another_error_says_nothing_of_the_sink
     journal, sink = MemoryJournal(max_bytes=ROOMY), Turning(ConnectionError("closed"))
     one = delivery(sink, journal)
     await journal.append([metrics(1)])
-    task = asyncio.create_task(one.run())
-    await until(lambda: len(sink.offered) == 1, task)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await cancelled_while_exporting(one, sink)
     assert (one.failing, one.last_error, one.status().consecutive_failures) == (False, "", 0)
 
 
@@ -112,10 +116,7 @@ async def test_what_a_sink_took_before_the_cancellation_counts_as_taken():
     journal, sink = MemoryJournal(max_bytes=ROOMY), Turning(Partial("closed", retry=[1]))
     one = delivery(sink, journal)
     await journal.append([metrics(1, 2)])
-    task = asyncio.create_task(one.run())
-    await until(lambda: len(sink.offered) == 1, task)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await cancelled_while_exporting(one, sink)
     assert (one.account().delivered, one.account().pending) == (1, 1)
 
 
@@ -135,10 +136,7 @@ async def test_a_group_of_our_own_cancellations_is_obeyed_as_one():
     journal, sink = MemoryJournal(max_bytes=ROOMY), Turning(group)
     one = delivery(sink, journal)
     await journal.append([metrics(1)])
-    task = asyncio.create_task(one.run())
-    await until(lambda: len(sink.offered) == 1, task)
-    task.cancel()
-    await asyncio.wait([task], timeout=5)
+    task = await cancelled_while_exporting(one, sink)
     assert task.cancelled()
     assert (one.account().pending, one.account().unaccounted, one.failing) == (1, 0, False)
 
